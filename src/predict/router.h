@@ -1,0 +1,48 @@
+#pragma once
+// A trained router: the artefact of `rung train`, mapped and checked, ready to estimate.
+//
+//   prompt ──► features (one pass) ──► members ──► ensemble ──► Estimate for every arm
+//
+// Immutable after load: all threads share one instance, each with its own Scratch.
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "predict/predictor.h"
+
+namespace rung::predict {
+
+/// Working memory of one thread; after the first few calls estimating allocates nothing.
+class Scratch {
+ public:
+  Scratch();
+  ~Scratch();
+  Scratch(Scratch&&) noexcept;
+  Scratch& operator=(Scratch&&) noexcept;
+  struct Impl;
+  std::unique_ptr<Impl> impl;
+};
+
+class Router {
+ public:
+  virtual ~Router() = default;
+
+  /// Maps and checks an artefact. Errors: kNotFound, kIo; kCorruptFile with what was found and expected (not a
+  /// safetensors file, truncated, wrong shape, feature version of another build).
+  static Result<std::shared_ptr<const Router>> load(const std::filesystem::path& file);
+
+  /// The arms, in the order of every span of estimates.
+  virtual std::span<const ArmInfo> arms() const = 0;
+  /// One estimate for each arm; `per_arm.size()` must be `arms().size()`. From the prompt alone.
+  virtual void estimate(std::string_view prompt, std::span<Estimate> per_arm, Scratch& scratch) const = 0;
+  /// A string of the artefact's metadata ("method", "seed", "training_data_sha256", "card", ...); empty if absent.
+  virtual std::string_view metadata(std::string_view key) const = 0;
+  /// True if cross-validation found nothing better than the best static mixture: every estimate is then a constant.
+  virtual bool is_static() const = 0;
+};
+
+}  // namespace rung::predict
