@@ -15,7 +15,8 @@ namespace rung {
 namespace {
 
 TEST(Result, CarriesTheErrorWithItsContext) {
-  const Result<int> failed = Error{ErrorCode::kInvalidData, "line 3: no id"}.with("reading x.jsonl");
+  const Result<int> failed =
+      Error{ErrorCode::kInvalidData, "line 3: no id"}.with("reading x.jsonl");
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().message, "reading x.jsonl: line 3: no id");
   EXPECT_EQ(name(failed.error().code), "invalid_data");

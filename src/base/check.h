@@ -1,5 +1,6 @@
 #pragma once
-// A broken promise of our own code ends the process with a sentence; bad input never does (see result.h).
+// A broken promise of our own code ends the process with a sentence; bad input never does (see
+// result.h).
 
 namespace rung {
 [[noreturn]] void check_failed(const char* file, int line, const char* condition, const char* why);

@@ -24,7 +24,8 @@ Result<std::string> read_file(const std::filesystem::path& path) {
   if (fd < 0) return os_error("read", path, errno);
   std::string bytes;
   struct stat info {};
-  if (::fstat(fd, &info) == 0 && info.st_size > 0) bytes.reserve(static_cast<std::size_t>(info.st_size));
+  if (::fstat(fd, &info) == 0 && info.st_size > 0)
+    bytes.reserve(static_cast<std::size_t>(info.st_size));
   char buffer[1 << 16];
   for (;;) {
     const ssize_t n = ::read(fd, buffer, sizeof buffer);
@@ -56,7 +57,8 @@ AtomicFile::~AtomicFile() {
 }
 
 Result<AtomicFile> AtomicFile::create(const std::filesystem::path& path) {
-  auto temporary = path.parent_path() / fmt::format(".{}.{}.part", path.filename().string(), ::getpid());
+  auto temporary =
+      path.parent_path() / fmt::format(".{}.{}.part", path.filename().string(), ::getpid());
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) return os_error("write", path, errno);
   return AtomicFile(path, std::move(temporary), fd);

@@ -14,8 +14,9 @@ namespace rung {
 /// Errors: kNotFound, kIo; both name the path and the reason of the operating system.
 Result<std::string> read_file(const std::filesystem::path& path);
 
-/// A file that appears whole or not at all: bytes go to a hidden neighbour, `commit` syncs and renames it.
-/// Destroyed without commit (an error, Ctrl-C handled by the caller), it leaves nothing behind.
+/// A file that appears whole or not at all: bytes go to a hidden neighbour, `commit` syncs and
+/// renames it. Destroyed without commit (an error, Ctrl-C handled by the caller), it leaves nothing
+/// behind.
 class AtomicFile {
  public:
   static Result<AtomicFile> create(const std::filesystem::path& path);

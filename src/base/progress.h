@@ -10,8 +10,8 @@
 
 namespace rung {
 
-/// Draws "training  43 %  0:12 left" on standard error, at most ten times a second; silent when standard
-/// error is not a terminal. Thread-safe. The line is wiped on destruction.
+/// Draws "training  43 %  0:12 left" on standard error, at most ten times a second; silent when
+/// standard error is not a terminal. Thread-safe. The line is wiped on destruction.
 class Progress {
  public:
   Progress(std::string label, std::uint64_t total);
@@ -32,9 +32,11 @@ class Progress {
   bool terminal_;
 };
 
-/// After this, Ctrl-C (SIGINT) and SIGTERM set the flag instead of ending the process; a second one ends it.
+/// After this, Ctrl-C (SIGINT) and SIGTERM set the flag instead of ending the process; a second one
+/// ends it.
 void catch_interrupts();
-/// True once an interrupt came: long loops look at it and return kCancelled, so that files are tidied.
+/// True once an interrupt came: long loops look at it and return kCancelled, so that files are
+/// tidied.
 bool interrupted();
 
 }  // namespace rung

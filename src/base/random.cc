@@ -32,7 +32,8 @@ std::uint64_t Rng::below(std::uint64_t bound) {
   const std::uint64_t floor = (0 - bound) % bound;
   for (;;) {
     const unsigned __int128 product = static_cast<unsigned __int128>(next()) * bound;
-    if (static_cast<std::uint64_t>(product) >= floor) return static_cast<std::uint64_t>(product >> 64);
+    if (static_cast<std::uint64_t>(product) >= floor)
+      return static_cast<std::uint64_t>(product >> 64);
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Seeded random numbers with one fixed algorithm (xoshiro256**, Blackman and Vigna 2018), so that the same
-// seed gives the same artefact on every machine; std distributions do not promise that.
+// Seeded random numbers with one fixed algorithm (xoshiro256**, Blackman and Vigna 2018), so that
+// the same seed gives the same artefact on every machine; std distributions do not promise that.
 
 #include <cstdint>
 #include <span>
@@ -21,9 +21,9 @@ class Rng {
  public:
   explicit Rng(std::uint64_t seed);
   std::uint64_t next();
-  double uniform();                             // [0, 1)
-  std::uint64_t below(std::uint64_t bound);     // [0, bound), unbiased; bound > 0
-  double normal();                              // mean 0, variance 1
+  double uniform();                          // [0, 1)
+  std::uint64_t below(std::uint64_t bound);  // [0, bound), unbiased; bound > 0
+  double normal();                           // mean 0, variance 1
   template <class T>
   void shuffle(std::span<T> items) {
     for (std::size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[below(i)]);

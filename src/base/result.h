@@ -1,7 +1,7 @@
 #pragma once
-// Errors as values. `Result<T>` is a T or an Error; it is read with the member names of std::expected,
-// so a later move to that class is mechanical. The project throws nothing; a library that throws is
-// wrapped once, where it is called.
+// Errors as values. `Result<T>` is a T or an Error; it is read with the member names of
+// std::expected, so a later move to that class is mechanical. The project throws nothing; a library
+// that throws is wrapped once, where it is called.
 
 #include <string>
 #include <string_view>
@@ -12,7 +12,8 @@
 
 namespace rung {
 
-/// What kind of failure it is; the sentence in Error says the rest. The comment is advice to the caller.
+/// What kind of failure it is; the sentence in Error says the rest. The comment is advice to the
+/// caller.
 enum class ErrorCode {
   kInvalidArgument,  // the caller's words are wrong: command line, request field. Do not retry.
   kInvalidJson,      // bytes are not JSON, or not JSON of the expected shape.
@@ -51,7 +52,7 @@ template <class T>
 class [[nodiscard]] Result {
  public:
   using value_type = T;
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}       // NOLINT: by design
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: by design
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: by design
 
   bool has_value() const { return state_.index() == 0; }

@@ -9,7 +9,10 @@ namespace rung {
 struct Usd {
   double value = 0;  // dollars
   friend constexpr auto operator<=>(Usd, Usd) = default;
-  constexpr Usd& operator+=(Usd other) { value += other.value; return *this; }
+  constexpr Usd& operator+=(Usd other) {
+    value += other.value;
+    return *this;
+  }
 };
 constexpr Usd operator+(Usd a, Usd b) { return Usd{a.value + b.value}; }
 constexpr Usd operator-(Usd a, Usd b) { return Usd{a.value - b.value}; }
