@@ -41,10 +41,12 @@ std::string_view name(ErrorCode code);
 struct [[nodiscard]] Error {
   ErrorCode code = ErrorCode::kInternal;
   std::string message;  // one sentence: where, what was found, what would be right
+  std::string field =
+      {};  // the field of the input that it is about, such as "messages[0].content"; may be empty
 
   /// The same error with context in front: "loading routes.yaml: <message>". Once per layer.
   Error with(std::string_view context) const& {
-    return {code, std::string(context).append(": ").append(message)};
+    return {code, std::string(context).append(": ").append(message), field};
   }
 };
 

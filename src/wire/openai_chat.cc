@@ -1,0 +1,264 @@
+#include "wire/openai_chat.h"
+
+#include <fmt/format.h>
+
+#include "json/splice.h"
+#include "json/write.h"
+
+namespace rung::wire {
+namespace {
+
+Error bad_field(std::string field, std::string_view found, std::string_view expected) {
+  return {ErrorCode::kInvalidArgument,
+          fmt::format("{}: found {}; expected {}", field, found, expected), field};
+}
+
+/// Text of one message's content, appended to `text` when asked; counts bytes and notes media.
+Result<void> read_content(json::Value content, std::size_t index, std::string* text,
+                          ChatRequest& request) {
+  if (content.is_null()) return {};
+  if (content.is_string()) {
+    request.text_bytes += content.raw.size() - 2;
+    if (text != nullptr) content.append_text(*text);
+    return {};
+  }
+  if (!content.is_array())
+    return bad_field(fmt::format("messages[{}].content", index), name(content.kind()),
+                     "a string, an array of parts, or null");
+  bool first = true;
+  for (const json::Value part : json::elements(content)) {
+    if (!part.is_object())
+      return bad_field(fmt::format("messages[{}].content", index), name(part.kind()),
+                       "parts that are objects");
+    for (const json::Member& m : json::members(part)) {
+      if ((m.key.equals("text") || m.key.equals("refusal")) && m.value.is_string()) {
+        request.text_bytes += m.value.raw.size() - 2;
+        if (text == nullptr) continue;
+        if (!first) text->push_back('\n');
+        first = false;
+        m.value.append_text(*text);
+      } else if (m.key.equals("image_url")) {
+        request.has_images = true;
+      } else if (m.key.equals("input_audio")) {
+        request.has_audio = true;
+      }
+    }
+  }
+  return {};
+}
+
+Result<void> read_messages(json::Value messages, ChatRequest& request) {
+  if (!messages.is_array())
+    return bad_field("messages", name(messages.kind()), "an array of messages");
+  std::size_t index = 0;
+  for (const json::Value message : json::elements(messages)) {
+    if (!message.is_object())
+      return bad_field(fmt::format("messages[{}]", index), name(message.kind()), "an object");
+    bool is_user = false, has_role = false;
+    std::optional<json::Value> content;
+    for (const json::Member& m : json::members(message)) {
+      if (m.key.equals("role")) {
+        if (!m.value.is_string())
+          return bad_field(fmt::format("messages[{}].role", index), name(m.value.kind()),
+                           "a string");
+        has_role = true;
+        is_user = m.value.equals("user");
+      } else if (m.key.equals("content")) {
+        content = m.value;
+      } else if (m.key.equals("tool_calls")) {
+        request.text_bytes += m.value.raw.size();
+      }
+    }
+    if (!has_role)
+      return bad_field(fmt::format("messages[{}].role", index), "nothing",
+                       "a role such as \"user\"");
+    if (is_user) request.prompt.clear();
+    if (content)
+      if (auto read = read_content(*content, index, is_user ? &request.prompt : nullptr, request);
+          !read)
+        return read;
+    ++index;
+  }
+  if (index == 0) return bad_field("messages", "an empty array", "at least one message");
+  return {};
+}
+
+/// "- name(first, second): description", one line for each offered function.
+void append_tool_line(json::Value tool, std::string& prompt) {
+  if (!tool.is_object()) return;
+  const auto nested = json::find(tool, "function");
+  const json::Value function = nested && nested->is_object() ? *nested : tool;
+  const auto name = json::find(function, "name");
+  if (!name || !name->is_string()) return;
+  prompt.append("\n- ");
+  name->append_text(prompt);
+  prompt.push_back('(');
+  if (const auto parameters = json::find(function, "parameters");
+      parameters && parameters->is_object()) {
+    if (const auto properties = json::find(*parameters, "properties");
+        properties && properties->is_object()) {
+      bool first = true;
+      for (const json::Member& m : json::members(*properties)) {
+        if (!first) prompt.append(", ");
+        first = false;
+        m.key.append_text(prompt);
+      }
+    }
+  }
+  prompt.push_back(')');
+  if (const auto description = json::find(function, "description");
+      description && description->is_string()) {
+    prompt.append(": ");
+    description->append_text(prompt);
+  }
+}
+
+void read_tools(json::Value tools, ChatRequest& request) {
+  if (!tools.is_array()) return;
+  bool any = false;
+  for (const json::Value tool : json::elements(tools)) {
+    if (!any) request.prompt.append("\n\nTools:");
+    any = true;
+    append_tool_line(tool, request.prompt);
+  }
+  request.has_tools = request.has_tools || any;
+  if (any) request.text_bytes += tools.raw.size();
+}
+
+}  // namespace
+
+Result<ChatRequest> parse_chat_request(std::string_view body) {
+  auto root = json::parse(body);
+  if (!root) return root.error().with("the request body is not valid JSON");
+  if (!root->is_object())
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("the request body is {}; expected an object", name(root->kind()))};
+  ChatRequest request;
+  request.root = *root;
+  std::optional<json::Value> messages, tools, functions;
+  bool has_model = false;
+  for (const json::Member& m : json::members(*root)) {
+    const json::Value v = m.value;
+    if (m.key.equals("model")) {
+      if (!v.is_string()) return bad_field("model", name(v.kind()), "the name of a model or route");
+      request.model = v.text();
+      has_model = true;
+    } else if (m.key.equals("messages")) {
+      messages = v;
+    } else if (m.key.equals("tools")) {
+      tools = v;
+    } else if (m.key.equals("functions")) {
+      functions = v;
+    } else if (m.key.equals("stream")) {
+      if (!v.is_bool() && !v.is_null()) return bad_field("stream", name(v.kind()), "true or false");
+      request.stream = v.is_true();
+    } else if (m.key.equals("stream_options")) {
+      if (!v.is_object()) continue;
+      const auto asked = json::find(v, "include_usage");
+      request.wants_usage = asked && asked->is_true();
+    } else if (m.key.equals("max_tokens") || m.key.equals("max_completion_tokens")) {
+      if (const auto n = v.integer(); n && *n > 0) request.max_tokens = *n;
+    } else if (m.key.equals("n")) {
+      if (const auto n = v.integer(); n && *n > 0) request.choices = *n;
+    } else if (m.key.equals("reasoning_effort")) {
+      if (v.is_string()) request.effort = v.text();
+    } else if (m.key.equals("modalities")) {
+      if (!v.is_array()) continue;
+      for (const json::Value kind : json::elements(v)) request.has_audio |= kind.equals("audio");
+    } else if (m.key.equals("response_format")) {
+      if (!v.is_object()) continue;
+      const auto type = json::find(v, "type");
+      request.has_json_schema = type && type->equals("json_schema");
+      request.text_bytes += v.raw.size();
+    }
+  }
+  if (!has_model || request.model.empty())
+    return bad_field("model", "nothing", "the name of a model or route; GET /v1/models lists them");
+  if (!messages) return bad_field("messages", "nothing", "an array of messages");
+  if (auto read = read_messages(*messages, request); !read) return read.error();
+  if (tools) read_tools(*tools, request);
+  if (functions) read_tools(*functions, request);
+  return request;
+}
+
+std::string edit_chat_request(const ChatRequest& request, std::string_view body,
+                              const ChatEdits& edits) {
+  json::Splice splice(body);
+  const auto set_string = [&](std::string_view key, std::string_view text) {
+    std::string quoted;
+    json::append_quoted(text, quoted);
+    splice.set(request.root, key, quoted);
+  };
+  if (!edits.model.empty()) set_string("model", edits.model);
+  if (!edits.effort.empty()) set_string("reasoning_effort", edits.effort);
+  if (edits.ask_usage) {
+    const auto options = json::find(request.root, "stream_options");
+    if (options && options->is_object()) {
+      splice.set(*options, "include_usage", "true");
+    } else {
+      splice.set(request.root, "stream_options", R"({"include_usage":true})");
+    }
+  }
+  return splice.apply();
+}
+
+std::optional<Usage> parse_usage(json::Value usage) {
+  if (!usage.is_object()) return std::nullopt;
+  Usage result;
+  for (const json::Member& m : json::members(usage)) {
+    if (m.key.equals("prompt_tokens")) {
+      result.prompt_tokens = m.value.integer();
+    } else if (m.key.equals("completion_tokens")) {
+      result.completion_tokens = m.value.integer();
+    } else if (m.key.equals("prompt_tokens_details") && m.value.is_object()) {
+      if (const auto cached = json::find(m.value, "cached_tokens"))
+        result.cached_tokens = cached->integer();
+    } else if (m.key.equals("completion_tokens_details") && m.value.is_object()) {
+      if (const auto thought = json::find(m.value, "reasoning_tokens"))
+        result.reasoning_tokens = thought->integer();
+    }
+  }
+  result.raw = std::string(usage.raw);
+  return result;
+}
+
+Result<ChatReply> parse_chat_reply(std::string_view body) {
+  const auto root = json::parse(body);
+  if (!root) return root.error();
+  if (!root->is_object())
+    return Error{ErrorCode::kInvalidJson,
+                 fmt::format("the reply is {}; expected an object", name(root->kind()))};
+  ChatReply reply;
+  for (const json::Member& m : json::members(*root)) {
+    if (m.key.equals("model") && m.value.is_string()) reply.model = m.value.text();
+    if (m.key.equals("usage")) reply.usage = parse_usage(m.value);
+  }
+  return reply;
+}
+
+ChatChunk read_chat_chunk(std::string_view data) {
+  ChatChunk chunk;
+  if (data == "[DONE]") {
+    chunk.is_done = true;
+    return chunk;
+  }
+  chunk.has_choices = true;
+  if (data.find("\"usage\"") == std::string_view::npos &&
+      data.find("\"error\"") == std::string_view::npos)
+    return chunk;
+  const auto root = json::parse(data);
+  if (!root || !root->is_object()) return chunk;
+  chunk.has_choices = false;
+  for (const json::Member& m : json::members(*root)) {
+    if (m.key.equals("choices") && m.value.is_array()) {
+      chunk.has_choices = json::elements(m.value).begin() != std::default_sentinel;
+    } else if (m.key.equals("usage")) {
+      chunk.usage = parse_usage(m.value);
+    } else if (m.key.equals("error") && !m.value.is_null()) {
+      chunk.is_error = true;
+    }
+  }
+  return chunk;
+}
+
+}  // namespace rung::wire

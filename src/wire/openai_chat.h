@@ -1,0 +1,74 @@
+#pragma once
+// OpenAI Chat Completions: what the gateway must know of a request and of a reply, and the few
+// edits it makes. Everything else passes byte for byte. Thread-safe: there is no state.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "json/value.h"
+
+namespace rung::wire {
+
+/// Facts of a request. `root` points into the body, which must outlive this.
+struct ChatRequest {
+  json::Value root;
+  std::string model;  // as the client wrote it
+  bool stream = false;
+  bool wants_usage = false;  // stream_options.include_usage
+  bool has_tools = false;    // offers tools or functions
+  bool has_images = false;
+  bool has_audio = false;  // audio in or out
+  bool has_json_schema = false;
+  std::optional<std::int64_t> max_tokens;  // of the answer, if limited
+  std::int64_t choices = 1;                // n
+  std::string
+      prompt;  // what is routed on: the last user message, then a line for each offered tool
+  std::size_t text_bytes =
+      0;               // all text that the model reads: messages, tools, schema; without media
+  std::string effort;  // reasoning_effort as the client set it; empty: not set
+};
+
+/// Errors: kInvalidJson with the byte; kInvalidArgument with Error::field set
+/// ("messages[3].content").
+Result<ChatRequest> parse_chat_request(std::string_view body);
+
+/// The edits that a decision needs; an empty member leaves its field alone.
+struct ChatEdits {
+  std::string_view model;   // the name that the upstream knows
+  std::string_view effort;  // reasoning_effort
+  bool ask_usage = false;   // streams: set stream_options.include_usage
+};
+/// The body with the edits spliced in.
+std::string edit_chat_request(const ChatRequest& request, std::string_view body,
+                              const ChatEdits& edits);
+
+/// What the provider says it counted. Absent fields stay empty: they are unknown, not 0.
+struct Usage {
+  std::optional<std::int64_t> prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens;
+  std::string raw;  // the object as it came
+};
+std::optional<Usage> parse_usage(json::Value usage);
+
+/// What the ledger wants of a whole reply. Bad JSON gives kInvalidJson: the bytes are still passed
+/// on.
+struct ChatReply {
+  std::string model;  // as served; empty: not said
+  std::optional<Usage> usage;
+};
+Result<ChatReply> parse_chat_reply(std::string_view body);
+
+/// One `data:` payload of a stream.
+struct ChatChunk {
+  bool is_done = false;      // [DONE]
+  bool is_error = false;     // carries an error object
+  bool has_choices = false;  // false: a chunk that is only about usage
+  std::optional<Usage> usage;
+};
+/// Looks closely only at chunks that could matter to us: one that does not mention usage or an
+/// error is not parsed.
+ChatChunk read_chat_chunk(std::string_view data);
+
+}  // namespace rung::wire
