@@ -37,9 +37,9 @@ Result<ChatRequest> parse_chat_request(std::string_view body);
 
 /// The edits that a decision needs; an empty member leaves its field alone.
 struct ChatEdits {
-  std::string_view model;   // the name that the upstream knows
+  std::string_view model = {};   // the name that the upstream knows
   std::string_view effort = {};  // reasoning_effort
-  bool ask_usage = false;   // streams: set stream_options.include_usage
+  bool ask_usage = false;        // streams: set stream_options.include_usage
 };
 /// The body with the edits spliced in.
 std::string edit_chat_request(const ChatRequest& request, std::string_view body,
