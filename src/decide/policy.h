@@ -1,0 +1,71 @@
+#pragma once
+// A policy picks one arm among the eligible ones, from their estimates and under its constraint.
+//
+//   tradeoff        the best quality minus money, at a stated exchange rate
+//   target_quality  the cheapest arm expected to reach a quality
+//   max_cost        the best arm expected to stay within a cost
+//   threshold       strong or weak, by the chance that strong beats weak (RouteLLM's form)
+//
+// Const and thread-safe: all workers share one instance. The same candidates and seed give the same
+// decision.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace rung::decide {
+
+/// An eligible arm with what is expected of it for this request.
+struct Candidate {
+  std::string_view name;  // the arm's label, such as "large@low"
+  double quality = 0;     // expected score in [0, 1]
+  double quality_se = 0;  // its standard error
+  double cost_usd = 0;    // expected cost, > 0; an arm without a known cost is no candidate
+};
+
+struct Context {
+  std::uint64_t seed = 0;  // of this decision's chance
+  double explore =
+      0;  // probability of a uniformly random eligible arm instead, for off-policy evaluation
+};
+
+struct Decision {
+  std::size_t pick = 0;  // index into the candidates
+  std::optional<std::size_t> runner_up =
+      {};                   // who would have been next; empty: there was one candidate
+  double propensity = 1;    // probability that this pick was made
+  std::string reason = {};  // a sentence with the numbers that decided
+};
+
+enum class PolicyKind : std::uint8_t { kTradeoff, kTargetQuality, kMaxCost, kThreshold };
+std::string_view name(PolicyKind kind);  // "tradeoff", "target_quality", "max_cost", "threshold"
+std::optional<PolicyKind> parse_policy_kind(std::string_view name);
+
+struct PolicySpec {
+  PolicyKind kind = PolicyKind::kTradeoff;
+  /// tradeoff: USD that one point (0.01) of quality is worth, > 0. target_quality: 0..1. max_cost:
+  /// USD per request, > 0. threshold: 0..1, strong if the chance that strong beats weak is at least
+  /// this.
+  double parameter = 0.0005;
+  std::string strong = {}, weak = {};  // arm labels; threshold only
+};
+/// Error kInvalidConfig: the parameter's range.
+Result<void> validate(const PolicySpec& spec);
+
+class Policy {
+ public:
+  virtual ~Policy() = default;
+  /// `eligible` is not empty and holds finite numbers. Ties are broken by price, then by order.
+  virtual Decision choose(std::span<const Candidate> eligible, const Context& context) const = 0;
+};
+
+/// Requires validate(spec).
+std::unique_ptr<const Policy> make_policy(const PolicySpec& spec);
+
+}  // namespace rung::decide
