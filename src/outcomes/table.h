@@ -1,8 +1,10 @@
 #pragma once
-// The outcomes table: what each arm scored and cost on each query. Columns, so that a million rows fit:
+// The outcomes table: what each arm scored and cost on each query. Columns, so that a million rows
+// fit:
 //
 //   query i ──► id, prompt, category           arm j ──► name
-//   cell (i, j) ──► score in [0, 1], cost in USD, prompt tokens, completion tokens; each may be missing
+//   cell (i, j) ──► score in [0, 1], cost in USD, prompt tokens, completion tokens; each may be
+//   missing
 //
 // Missing is missing: NaN for score and cost, -1 for tokens. It is never read as 0.
 // A plain value; const use from many threads is safe.
@@ -42,11 +44,11 @@ struct Table {
   std::vector<std::string> arms;        // [m], in order of first appearance
   std::vector<std::string> categories;  // distinct names, in order of first appearance
 
-  StringColumn ids;                     // [n], unique
-  StringColumn prompts;                 // [n]
-  std::vector<std::int32_t> category;   // [n], index into categories or kNoCategory
-  std::vector<float> score;             // [n * m] row-major, in [0, 1] or kMissing
-  std::vector<float> cost;              // [n * m] USD for that one call, >= 0 or kMissing
+  StringColumn ids;                             // [n], unique
+  StringColumn prompts;                         // [n]
+  std::vector<std::int32_t> category;           // [n], index into categories or kNoCategory
+  std::vector<float> score;                     // [n * m] row-major, in [0, 1] or kMissing
+  std::vector<float> cost;                      // [n * m] USD for that one call, >= 0 or kMissing
   std::vector<std::int32_t> prompt_tokens;      // [n * m] or kNoTokens
   std::vector<std::int32_t> completion_tokens;  // [n * m] or kNoTokens
 
