@@ -118,7 +118,7 @@ struct Limits {
 
 /// Checks that `text` is one JSON value in UTF-8 and returns it. Error kInvalidJson: "byte 17:
 /// found '}'; expected a value". Cost: about one pass of 16 or 32 bytes at a time over strings,
-/// bench/json_bench.cc.
+/// json_bench.cc.
 Result<Value> parse(std::string_view text, Limits limits = {});
 
 }  // namespace rung::json

@@ -58,7 +58,8 @@ std::string openai_error_body(std::string_view message, std::string_view type,
 }
 
 std::string openai_error_body(const Error& error) {
-  const ErrorReply reply = error_reply(error.code);
+  ErrorReply reply = error_reply(error.code);
+  if (error.code == ErrorCode::kNotFound && error.field == "model") reply.code = "model_not_found";
   return openai_error_body(error.message, reply.type, error.field, reply.code);
 }
 

@@ -37,10 +37,9 @@ Result<void> read_content(json::Value content, std::size_t index, std::string* t
         if (!first) text->push_back('\n');
         first = false;
         m.value.append_text(*text);
-      } else if (m.key.equals("image_url")) {
-        request.has_images = true;
-      } else if (m.key.equals("input_audio")) {
-        request.has_audio = true;
+      } else if (m.key.equals("type")) {
+        request.has_images |= m.value.equals("image_url");
+        request.has_audio |= m.value.equals("input_audio");
       }
     }
   }
