@@ -59,7 +59,9 @@ def calls(line):
 def help_of(command):
     if command not in HELP:
         done = subprocess.run([str(world.BIN), command, "--help"], capture_output=True, text=True, timeout=30)
-        HELP[command] = done.stdout if done.returncode == 0 else None
+        # An unknown command with --help gets the help of the whole program: the usage line tells them apart.
+        is_own = done.returncode == 0 and re.search(rf"(?i)usage:.*\brung {re.escape(command)}\b", done.stdout)
+        HELP[command] = done.stdout if is_own else None
     return HELP[command]
 
 

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""An ordinary user of the `openai` package. Only the base URL tells that a gateway answers, and that `auto` is a route.
+
+usage: send_traffic.py --base-url URL/v1 [--outcomes FILE] [--admin URL] [--show N]
+
+With --outcomes it asks the prompts of that file and sends back the recorded score of the model that answered, as an
+application sends the thumb of its user or the verdict of its tests. Without, it asks a few prompts of its own.
+With --admin it ends with the gateway's own account of what went where and what it cost.
+"""
+import argparse
+import json
+import os
+import sys
+import urllib.request
+
+import openai
+
+OWN = ["What is 17 + 26?", "Translate to French: \"Where is the library?\"", "Classify the sentiment: \"I would buy it again.\"",
+       "Write a Python function that merges two sorted lists without using sorted().",
+       "Prove step by step that the square root of 2 is irrational.",
+       "Derive the probability that two randomly chosen points on a circle and a third one form a triangle that contains the centre."]
+
+
+def ask(client, prompt):
+    """The reply, and what the gateway said about its decision in the headers."""
+    raw = client.chat.completions.with_raw_response.create(model="auto", messages=[{"role": "user", "content": prompt}])
+    said = {name.lower()[len("x-rung-"):]: value for name, value in raw.headers.items() if name.lower().startswith("x-rung-")}
+    return raw.parse(), said
+
+
+def one_line(text, width):
+    text = " ".join(text.split())
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--base-url", required=True)
+    parser.add_argument("--outcomes")
+    parser.add_argument("--admin")
+    parser.add_argument("--show", type=int, default=12)
+    options = parser.parse_args()
+
+    client = openai.OpenAI(base_url=options.base_url, api_key=os.environ.get("OPENAI_API_KEY", "none-needed"), timeout=120)
+    rows = [json.loads(line) for line in open(options.outcomes, encoding="utf-8")] if options.outcomes else [{"prompt": p} for p in OWN]
+    shown = {round(i * (len(rows) - 1) / max(1, min(options.show, len(rows)) - 1)) for i in range(min(options.show, len(rows)))}
+
+    scores, reference = {}, {}
+    print(f"  {'prompt':58} {'went to':12} {'cost, USD':>11}  answer")
+    for number, row in enumerate(rows):
+        reply, said = ask(client, row["prompt"])
+        model = said.get("model", "") or reply.model
+        if number in shown:
+            print(f"  {one_line(row['prompt'], 58):58} {model:12} {said.get('cost', '?'):>11}  "
+                  f"{one_line(reply.choices[0].message.content or '', 40)}", flush=True)
+        for name, outcome in row.get("models", {}).items():
+            reference.setdefault(name, []).append(outcome["score"])
+            if name == model:
+                scores.setdefault(model, []).append(outcome["score"])
+                client.post("/feedback", cast_to=object, body={"decision_id": said.get("decision-id", ""), "score": outcome["score"]})
+    if len(rows) > len(shown):
+        print(f"  … and {len(rows) - len(shown)} more")
+
+    if scores:
+        every = [score for of_model in scores.values() for score in of_model]
+        print(f"\nQuality over {len(every)} prompts (mean recorded score of the answers)")
+        print(f"  routed by auto         {sum(every) / len(every):.3f}")
+        for name, of_model in reference.items():
+            print(f"  always {name:15} {sum(of_model) / len(of_model):.3f}")
+    if options.admin:
+        account(options.admin)
+
+
+def account(admin):
+    """What the gateway's ledger says: the numbers of the dashboard."""
+    with urllib.request.urlopen(admin + "/api/summary", timeout=20) as reply:
+        summary = json.load(reply)
+    print("\nThe ledger of the gateway")
+    json.dump(summary, sys.stdout, indent=1)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except openai.APIError as error:
+        sys.exit(f"send_traffic: the gateway answered: {error}")
