@@ -12,7 +12,7 @@ CASES = {
     "skipped": '<testcase name="skipped" status="notrun"><skipped message="SKIP_RETURN_CODE=77"/>'
                '<system-out>SKIPPED: no registry here\n</system-out></testcase>',
     "googletest": '<testcase name="googletest" status="notrun"><skipped message="SKIP_REGULAR_EXPRESSION_MATCHED"/>'
-                  '<system-out>a_test.cc:7: Skipped\nthere is no ../shared/data\n</system-out></testcase>',
+                  '<system-out>a_test.cc:7: Skipped\nthe data folder is not there\n</system-out></testcase>',
     "lost": '<testcase name="lost" status="notrun"><skipped message="Unable to find executable"/></testcase>',
 }
 
@@ -33,7 +33,7 @@ def expect(names, status, last, *parts):
 
 expect(["good", "good"], 0, "2 passed, 0 failed, 0 skipped")
 expect(["good", "bad"], 1, "1 passed, 1 failed, 0 skipped", "FAILED: bad")
-expect(["good", "skipped", "googletest"], 0, "1 passed, 0 failed, 2 skipped", "no registry here", "there is no ../shared/data")
+expect(["good", "skipped", "googletest"], 0, "1 passed, 0 failed, 2 skipped", "no registry here", "the data folder is not there")
 expect(["good", "lost"], 1, "1 passed, 1 failed, 0 skipped", "FAILED: lost")
 expect([], 1, "0 passed, 1 failed, 0 skipped", "no test ran")
 missing = subprocess.run([sys.executable, SCRIPT, "/nonexistent.xml"], capture_output=True, text=True)
