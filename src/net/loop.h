@@ -142,27 +142,28 @@ class Loop {
 
  private:
   friend class Timer;
-  friend struct SpawnPromise;
-  struct Root;
+  struct Root;      // the coroutine that owns a spawned task
+  struct RootNode;  // its place in roots_
+  static Root root(Task<void> task);
   void turn();
   int wait_ms() const;
   void run_timers();
+  void insert(Timer& timer);
+  void erase(std::size_t index);
   void place(Timer& timer, std::size_t index);
   void sift_up(std::size_t index);
   void sift_down(std::size_t index);
-  void remove(Timer& timer);
 
   int epoll_ = -1;
   std::shared_ptr<LoopMail> mail_;
-  std::unique_ptr<FdHandler, void (*)(FdHandler*)> mail_handler_;
   bool stopped_ = false;
   TimePoint now_;
-  std::vector<Timer*> heap_;
+  std::vector<Timer*> heap_;  // binary min-heap by Timer::key_
   List<Ready> ready_;
   List<TurnEnd> turn_ends_;
+  List<ListNode> roots_;
   std::unique_ptr<epoll_event[]> events_;
   int event_at_ = 0, event_count_ = 0;
-  std::unique_ptr<List<ListNode>> roots_;
 };
 
 class [[nodiscard]] Loop::SleepOp {
@@ -214,11 +215,11 @@ class [[nodiscard]] Event::WaitOp {
  private:
   static void timed_out(void* self);
   static void cancelled(void* self);
-  enum class End { kSet, kCancelled, kTimeout };
+  enum class End { kNotWaited, kSet, kCancelled, kTimeout };
   Event& event_;
   CancelToken cancel_;
   Deadline deadline_;
-  End end_ = End::kSet;
+  End end_ = End::kNotWaited;
   Ready ready_;
   Timer timer_;
   CancelWaiter link_;

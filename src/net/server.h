@@ -109,7 +109,7 @@ class Exchange {
   ServerConnection& connection_;
 };
 
-class [[nodiscard]] Exchange::SendOp {
+class [[nodiscard]] Exchange::SendOp : public Ready {
  public:
   bool await_ready() const noexcept;
   void await_suspend(std::coroutine_handle<> awaiter) noexcept;
@@ -117,6 +117,7 @@ class [[nodiscard]] Exchange::SendOp {
 
  private:
   friend class Exchange;
+  friend class ServerConnection;
   SendOp(ServerConnection& connection, std::size_t room) : connection_(connection), room_(room) {}
   ServerConnection& connection_;
   std::size_t room_;  // unsent bytes that may stay behind

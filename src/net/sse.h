@@ -3,7 +3,7 @@
 // form that lets a pass-through forward exactly the bytes it received.
 //
 //   splitter.feed(piece);
-//   while (splitter.next(event)) ...   // event.raw, event.data: valid until the next feed
+//   while (splitter.next(event)) ...   // event.raw, event.data: valid until the next call
 //
 // The `raw` views of all events in a row, then rest(), are the input, byte for byte.
 
@@ -46,6 +46,7 @@ class SseSplitter {
   std::size_t begin_ = 0;    // of the current event in input_
   std::size_t scanned_ = 0;  // up to where lines were looked for
   std::size_t line_ = 0;     // begin of the current line
+  bool after_cr_ = false;    // the input ended with CR: a LF that comes next belongs to it
   bool overflow_ = false;
   bool first_event_ = true;  // a byte order mark may come once
   std::string joined_;       // data of several lines
