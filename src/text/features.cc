@@ -2,260 +2,258 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
+#include <limits>
+
+#include "text/tokens.h"
+#include "text/unicode.h"
+#include "text/word_classes.h"
 
 namespace rung::text {
 namespace {
 
-constexpr bool is_letter(unsigned char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0x80;
+constexpr std::array<std::string_view, kSurfaceCount> kNames = {
+    "bytes",        "words",       "word_length",  "digits",     "digit_share",  "upper_share",
+    "lines",        "line_length", "backslashes",  "dollars",    "braces",       "parentheses",
+    "brackets",     "underscores", "equals",       "operators",  "angles",       "questions",
+    "exclamations", "commas",      "periods",      "colons",     "semicolons",   "double_quotes",
+    "apostrophes",  "hashes",      "backticks",    "code_words", "options",      "question_first",
+    "what",         "which",       "how",          "why",        "who",          "numbers",
+    "long_numbers", "decimals",    "beyond_ascii", "bullets",    "negations",    "task_words",
+    "verbs",        "new_words",   "last_sign",    "blanks",     "first_person", "blank_lines"};
+
+constexpr std::uint64_t kOdd[6] = {0x9e3779b97f4a7c15ULL, 0xc2b2ae3d27d4eb4fULL,
+                                   0x165667b19e3779f9ULL, 0xd6e8feb86659fd93ULL,
+                                   0xa0761d6478bd642fULL, 0xe7037ed1a0b428dbULL};
+
+std::uint32_t bucket(std::uint64_t mixed) {
+  mixed ^= mixed >> 32;
+  mixed *= 0xff51afd7ed558ccdULL;
+  return static_cast<std::uint32_t>(mixed >> (64 - 13));
 }
-constexpr bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
-constexpr bool is_space(unsigned char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-enum : std::uint8_t { kSpace = 1, kDigit = 2, kLetter = 4, kUpper = 8 };
+/// The state of one pass; see read() for the order of the parts.
+struct Pass {
+  Pass(std::vector<std::uint16_t>& tally_table, std::vector<std::uint16_t>& first_seen)
+      : tally(tally_table), seen(first_seen) {}
 
-struct ByteTable {
-  std::array<std::uint8_t, 256> kind{};
-  std::array<unsigned char, 256> lower{};
+  std::vector<std::uint16_t>& tally;
+  std::vector<std::uint16_t>& seen;
+  std::array<std::uint32_t, kWordClasses> classes{};
+  std::uint32_t words = 0, new_words = 0, word_signs = 0;
+  std::uint32_t numbers = 0, long_numbers = 0, decimals = 0, options = 0, bullets = 0, blanks = 0;
+  std::uint32_t blank_lines = 0;
+  std::uint32_t last_sign = 0;
+  WordClass first_word = WordClass::kNone;
+
+  void hit(std::uint32_t b) {
+    if (tally[b] == 0) seen.push_back(static_cast<std::uint16_t>(b));
+    if (tally[b] != std::numeric_limits<std::uint16_t>::max()) ++tally[b];
+  }
+
+  // Words: runs of letters and digits.
+  std::uint64_t word = kWordSeed, previous = 0;
+  std::uint32_t word_length = 0, word_digits = 0;
+  void add_to_word(std::uint32_t sign) {
+    word = extend_word(word, sign);
+    ++word_length;
+    word_digits += sign >= '0' && sign <= '9';
+  }
+  void end_word(std::uint32_t next) {
+    if (word_length == 0) return;
+    const std::uint32_t b = bucket(word * kOdd[0]);
+    new_words += tally[b] == 0;
+    hit(b);
+    if (previous != 0) hit(bucket((previous * kOdd[1]) ^ (word * kOdd[2])));
+    const WordClass known = class_of(word);
+    if (known != WordClass::kNone) ++classes[static_cast<std::size_t>(known)];
+    if (words == 0) first_word = known;
+    ++words;
+    word_signs += word_length;
+    if (word_digits > 0) {
+      ++numbers;
+      long_numbers += word_digits > 3;
+      decimals += next == '.' || next == ',';
+    } else if (word_length == 1 && line_signs <= 3 && (next == '.' || next == ')' || next == ':')) {
+      ++options;  // "A." or "(b)" at the start of a line
+    }
+    previous = word;
+    word = kWordSeed;
+    word_length = word_digits = 0;
+  }
+
+  // Characters in word: grams of 3 to 5 signs of " token ", tokens being cut at white space.
+  std::uint64_t w[5] = {};  // the last five signs, newest first
+  std::uint32_t length = 0;
+  void gram(std::uint32_t sign) {
+    w[4] = w[3];
+    w[3] = w[2];
+    w[2] = w[1];
+    w[1] = w[0];
+    w[0] = sign + 1;
+    ++length;
+    if (length < 3) return;
+    const std::uint64_t three = w[0] * kOdd[0] + w[1] * kOdd[1] + w[2] * kOdd[2];
+    hit(bucket(three) + static_cast<std::uint32_t>(kBlockBuckets));
+    if (length < 4) return;
+    const std::uint64_t four = three + w[3] * kOdd[3];
+    hit(bucket(four) + static_cast<std::uint32_t>(kBlockBuckets));
+    if (length < 5) return;
+    hit(bucket(four + w[4] * kOdd[4]) + static_cast<std::uint32_t>(kBlockBuckets));
+  }
+  void end_token() {
+    if (length == 0) return;
+    gram(' ');
+    length = 0;
+  }
+
+  // Lines.
+  std::uint32_t line_signs = 0;
+  void window(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+      const std::uint32_t sign = lower(next_sign(text, at));
+      const SignClass kind = classify(sign);
+      if (kind == SignClass::kSpace) {
+        end_word(sign);
+        end_token();
+        if (sign == '\n') {
+          blank_lines += line_signs == 0;
+          line_signs = 0;
+        }
+        continue;
+      }
+      ++line_signs;
+      if (length == 0) gram(' ');
+      gram(sign);
+      if (kind == SignClass::kWord) {
+        add_to_word(sign);
+      } else {
+        end_word(sign);
+        if (kind == SignClass::kIdeograph) {
+          add_to_word(sign);
+          end_word(0);
+        }
+        bullets += line_signs == 1 && (sign == '-' || sign == '*' || sign == 0x2022);
+        blanks += sign == '_' && last_sign == '_';
+      }
+      last_sign = sign;
+    }
+    end_word(0);
+    end_token();
+    previous = 0;
+  }
 };
 
-constexpr ByteTable make_table() {
-  ByteTable table;
-  for (unsigned i = 0; i < 256; ++i) {
-    const auto c = static_cast<unsigned char>(i);
-    table.kind[i] = static_cast<std::uint8_t>(
-        (is_space(c) ? kSpace : 0) | (is_digit(c) ? kDigit : 0) | (is_letter(c) ? kLetter : 0) |
-        (c >= 'A' && c <= 'Z' ? kUpper : 0));
-    table.lower[i] = c >= 'A' && c <= 'Z' ? static_cast<unsigned char>(c + 32) : c;
-  }
-  return table;
-}
-constexpr ByteTable kTable = make_table();
+float log_count(double count) { return static_cast<float>(std::log1p(count)); }
 
-constexpr std::uint64_t kMix = 0x9e3779b97f4a7c15ULL;
-
-std::uint32_t word_bucket(std::uint64_t h) {
-  return static_cast<std::uint32_t>((h * kMix) >> (64 - 13));
-}
-std::uint32_t char_bucket(std::uint64_t bytes, unsigned n) {
-  return static_cast<std::uint32_t>(kWordBuckets +
-                                    (((bytes ^ (std::uint64_t{n} << 56)) * kMix) >> (64 - 13)));
+std::size_t boundary(std::string_view text, std::size_t at) {
+  while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0u) == 0x80u) ++at;
+  return at;
 }
 
-/// Words that say what kind of question it is; each is one surface number.
-constexpr std::array<std::string_view, 10> kMarkers{
-    "what", "which", "how", "why", "who", "not", "if", "calculate", "write", "explain"};
-
-float log1p_of(std::size_t n) { return std::log1p(static_cast<float>(n)); }
+void fill_surface(const ByteHistogram& bytes, std::size_t size, const Pass& pass,
+                  std::array<float, kSurfaceCount>& out) {
+  const auto n = [&](char sign) {
+    return static_cast<double>(bytes[static_cast<unsigned char>(sign)]);
+  };
+  const auto range = [&](int from, int to) {
+    double sum = 0;
+    for (int b = from; b <= to; ++b) sum += bytes[static_cast<std::size_t>(b)];
+    return sum;
+  };
+  const auto words = [&](WordClass kind) {
+    return log_count(pass.classes[static_cast<std::size_t>(kind)]);
+  };
+  const double length = std::max(1.0, static_cast<double>(size));
+  const double digits = range('0', '9'), lines = n('\n') + 1;
+  const double word_count = std::max(1.0, static_cast<double>(pass.words));
+  const WordClass first = pass.first_word;
+  const bool asks = first == WordClass::kWhat || first == WordClass::kWhich ||
+                    first == WordClass::kHow || first == WordClass::kWhy ||
+                    first == WordClass::kWho;
+  const std::uint32_t last = pass.last_sign;
+  std::size_t i = 0;
+  const auto put = [&](double value) { out[i++] = static_cast<float>(value); };
+  put(log_count(static_cast<double>(size)));
+  put(log_count(pass.words));
+  put(std::min(20.0, pass.word_signs / word_count));
+  put(log_count(digits));
+  put(digits / length);
+  put(range('A', 'Z') / length);
+  put(log_count(lines));
+  put(log_count(length / lines));
+  put(log_count(n('\\')));
+  put(log_count(n('$')));
+  put(log_count(n('{') + n('}')));
+  put(log_count(n('(') + n(')')));
+  put(log_count(n('[') + n(']')));
+  put(log_count(n('_')));
+  put(log_count(n('=')));
+  put(log_count(n('+') + n('-') + n('*') + n('/') + n('^')));
+  put(log_count(n('<') + n('>')));
+  put(log_count(n('?')));
+  put(log_count(n('!')));
+  put(log_count(n(',')));
+  put(log_count(n('.')));
+  put(log_count(n(':')));
+  put(log_count(n(';')));
+  put(log_count(n('"')));
+  put(log_count(n('\'')));
+  put(log_count(n('#')));
+  put(log_count(n('`')));
+  put(words(WordClass::kCode));
+  put(log_count(pass.options));
+  put(asks ? 1 : 0);
+  put(words(WordClass::kWhat));
+  put(words(WordClass::kWhich));
+  put(words(WordClass::kHow));
+  put(words(WordClass::kWhy));
+  put(words(WordClass::kWho));
+  put(log_count(pass.numbers));
+  put(log_count(pass.long_numbers));
+  put(log_count(pass.decimals));
+  put(range(0x80, 0xFF) / length);
+  put(log_count(pass.bullets));
+  put(words(WordClass::kNegation));
+  put(words(WordClass::kTask));
+  put(words(WordClass::kVerb));
+  put(pass.new_words / word_count);
+  put(last == '?' ? 1 : last == ':' ? -1 : last == '.' ? 0.5 : 0);
+  put(log_count(pass.blanks));
+  put(words(WordClass::kFirstPerson));
+  put(log_count(pass.blank_lines));
+}
 
 }  // namespace
 
-/// Counts over words, gathered window by window.
-struct Extractor::Tally {
-  std::size_t words = 0, letters = 0, numbers = 0, longest_number = 0, longest_word = 0,
-              capitalised = 0, all_caps = 0;
-  std::size_t lines = 0, option_lines = 0, blank_lines = 0, list_lines = 0;
-  std::array<std::size_t, kMarkers.size()> markers{};
-};
+std::span<const std::string_view, kSurfaceCount> surface_names() { return kNames; }
 
-Extractor::Extractor() : counts_(kBuckets) {}
+FeatureReader::FeatureReader() : tally_(kBuckets, 0) {}
 
-void Extractor::count(std::uint32_t bucket, std::vector<Ngram>& out) {
-  if (counts_[bucket] == 0) out.push_back({bucket, 0});
-  if (counts_[bucket] != 0xffff) ++counts_[bucket];
-}
-
-void Extractor::window(std::string_view text, Features& out, Tally& tally) {
-  const auto* p = reinterpret_cast<const unsigned char*>(text.data());
-  const std::size_t n = text.size();
-  // 1. Words and what stands at the begin of lines.
-  std::uint64_t previous = 0;
-  bool line_start = true;
-  for (std::size_t i = 0; i < n;) {
-    const std::uint8_t kind = kTable.kind[p[i]];
-    if (line_start && !(kind & kSpace)) {
-      ++tally.lines;
-      // "A. ...", "(b) ...", "3) ...": answers to choose from, or a list.
-      const std::size_t at = p[i] == '(' ? i + 1 : i;
-      if (at + 1 < n && (p[at + 1] == '.' || p[at + 1] == ')')) {
-        if (kTable.lower[p[at]] >= 'a' && kTable.lower[p[at]] <= 'j')
-          ++tally.option_lines;
-        else if (kTable.kind[p[at]] & kDigit)
-          ++tally.list_lines;
-      } else if (p[i] == '-' || p[i] == '*') {
-        ++tally.list_lines;
-      }
-      line_start = false;
-    }
-    if (kind & (kLetter | kDigit)) {
-      const std::size_t begin = i;
-      std::uint64_t h = 0xcbf29ce484222325ULL;
-      std::uint8_t all = 0xff, any = 0;
-      for (; i < n && (kTable.kind[p[i]] & (kLetter | kDigit)); ++i) {
-        h = (h ^ kTable.lower[p[i]]) * 0x100000001b3ULL;
-        all &= kTable.kind[p[i]];
-        any |= kTable.kind[p[i]];
-      }
-      const std::size_t length = i - begin;
-      ++tally.words;
-      tally.letters += length;
-      if (all & kDigit) {
-        ++tally.numbers;
-        tally.longest_number = std::max(tally.longest_number, length);
-      } else {
-        tally.longest_word = std::max(tally.longest_word, std::min<std::size_t>(length, 64));
-        if (kTable.kind[p[begin]] & kUpper) ++tally.capitalised;
-        if (length > 1 && (all & kUpper)) ++tally.all_caps;
-        if (length <= 9 && !(any & kDigit)) {
-          for (std::size_t m = 0; m < kMarkers.size(); ++m) {
-            if (kMarkers[m].size() != length ||
-                kTable.lower[p[begin]] != static_cast<unsigned char>(kMarkers[m][0]))
-              continue;
-            std::size_t same = 1;
-            while (same < length &&
-                   kTable.lower[p[begin + same]] == static_cast<unsigned char>(kMarkers[m][same]))
-              ++same;
-            if (same == length) ++tally.markers[m];
-          }
-        }
-      }
-      count(word_bucket(h), out.words);
-      if (previous != 0) count(word_bucket(previous * 0x2545f4914f6cdd1dULL + h), out.words);
-      previous = h;
-      continue;
-    }
-    if (p[i] == '\n') {
-      if (line_start) ++tally.blank_lines;
-      line_start = true;
-    }
-    ++i;
-  }
-  // 2. Characters inside what white space parts, padded by a blank on each side.
-  for (std::size_t i = 0; i < n;) {
-    while (i < n && (kTable.kind[p[i]] & kSpace)) ++i;
-    if (i == n) break;
-    // `last` holds the latest eight bytes, the newest lowest; it begins with the blank before the
-    // word.
-    std::uint64_t last = ' ';
-    std::size_t length = 1;
-    bool ended = false;
-    while (!ended) {
-      ended = i == n || (kTable.kind[p[i]] & kSpace);
-      last = last << 8 | (ended ? static_cast<unsigned char>(' ') : kTable.lower[p[i]]);
-      ++length;
-      if (length >= 3) count(char_bucket(last & 0xffffff, 3), out.chars);
-      if (length >= 4) count(char_bucket(last & 0xffffffff, 4), out.chars);
-      if (length >= 5) count(char_bucket(last & 0xffffffffff, 5), out.chars);
-      if (!ended) ++i;
-    }
-  }
-}
-
-void Extractor::extract(std::string_view text, Features& out) {
-  out.words.clear();
-  out.chars.clear();
+void FeatureReader::read(std::string_view text, Features& out) {
+  out.buckets.clear();
   out.bytes = text.size();
-  Tally tally;
-  if (text.size() <= 2 * kWindowBytes) {
-    window(text, out, tally);
-  } else {
-    window(text.substr(0, kWindowBytes), out, tally);
-    window(text.substr(text.size() - kWindowBytes), out, tally);
-  }
-  // Term frequencies; the counters are left zero for the next text.
-  static const auto kLog = [] {
-    std::array<float, 64> table{};
-    for (std::size_t i = 1; i < table.size(); ++i) table[i] = 1 + std::log(static_cast<float>(i));
-    return table;
-  }();
-  for (auto* grams : {&out.words, &out.chars}) {
-    for (Ngram& gram : *grams) {
-      const std::uint16_t c = std::exchange(counts_[gram.bucket], std::uint16_t{0});
-      gram.weight = c < kLog.size() ? kLog[c] : 1 + std::log(static_cast<float>(c));
-    }
-  }
-  // Every byte is counted, in four histograms so that equal neighbours do not wait for each other.
-  std::array<std::array<std::uint32_t, 256>, 4> bytes{};
-  const auto* p = reinterpret_cast<const unsigned char*>(text.data());
-  std::size_t i = 0;
-  for (; i + 4 <= text.size(); i += 4)
-    for (std::size_t k = 0; k < 4; ++k) ++bytes[k][p[i + k]];
-  for (; i < text.size(); ++i) ++bytes[0][p[i]];
-  std::array<std::size_t, 256> n{};
-  std::size_t digits = 0, upper = 0, spaces = 0, high = 0, punctuation = 0;
-  for (std::size_t c = 0; c < 256; ++c) {
-    n[c] = std::size_t{bytes[0][c]} + bytes[1][c] + bytes[2][c] + bytes[3][c];
-    const std::uint8_t kind = kTable.kind[c];
-    if (kind & kDigit)
-      digits += n[c];
-    else if (kind & kUpper)
-      upper += n[c];
-    else if (kind & kSpace)
-      spaces += n[c];
-    else if (c >= 0x80)
-      high += n[c];
-    else if (!(kind & kLetter))
-      punctuation += n[c];
-  }
-  const auto total = static_cast<float>(std::max<std::size_t>(1, text.size()));
-  const auto words = static_cast<float>(std::max<std::size_t>(1, tally.words));
-  const auto share = [&](std::size_t k) { return static_cast<float>(k) / total; };
-  const auto of = [&](char c) { return log1p_of(n[static_cast<unsigned char>(c)]); };
-  const std::array<float, kSurface> surface{log1p_of(text.size()),
-                                            log1p_of(tally.words),
-                                            log1p_of(tally.lines),
-                                            log1p_of(tally.option_lines),
-                                            log1p_of(tally.list_lines),
-                                            log1p_of(tally.blank_lines),
-                                            log1p_of(tally.numbers),
-                                            log1p_of(tally.longest_number),
-                                            log1p_of(tally.longest_word),
-                                            static_cast<float>(tally.letters) / words,
-                                            static_cast<float>(tally.capitalised) / words,
-                                            static_cast<float>(tally.all_caps) / words,
-                                            share(digits),
-                                            share(upper),
-                                            share(spaces),
-                                            share(high),
-                                            share(punctuation),
-                                            log1p_of(digits),
-                                            of('\n'),
-                                            of('?'),
-                                            of('!'),
-                                            of('.'),
-                                            of(','),
-                                            of(':'),
-                                            of(';'),
-                                            of('('),
-                                            of('['),
-                                            of('{'),
-                                            of('='),
-                                            of('+') + of('*'),
-                                            of('-'),
-                                            of('/'),
-                                            of('^'),
-                                            of('_'),
-                                            of('\\') + of('$'),
-                                            of('"') + of('`'),
-                                            log1p_of(tally.markers[0]),
-                                            log1p_of(tally.markers[1]),
-                                            log1p_of(tally.markers[2]),
-                                            log1p_of(tally.markers[3]),
-                                            log1p_of(tally.markers[4]),
-                                            log1p_of(tally.markers[5]),
-                                            log1p_of(tally.markers[6]),
-                                            log1p_of(tally.markers[7]),
-                                            log1p_of(tally.markers[8]),
-                                            log1p_of(tally.markers[9])};
-  out.surface = surface;
-}
 
-std::size_t estimate_tokens(std::string_view text) {
-  // Characters are the bytes that do not continue one.
-  std::size_t characters = 0;
-  for (const char c : text) characters += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  return (characters + 3) / 4;
+  // 1. Every byte, for length and punctuation.
+  ByteHistogram bytes;
+  count_bytes(text, bytes);
+
+  // 2. Grams, from the whole text or from its two ends.
+  Pass pass(tally_, out.buckets);
+  if (text.size() <= kHeadBytes + kTailBytes) {
+    pass.window(text);
+  } else {
+    pass.window(text.substr(0, boundary(text, kHeadBytes)));
+    pass.window(text.substr(boundary(text, text.size() - kTailBytes)));
+  }
+
+  // 3. The tally, emptied for the next text.
+  out.counts.resize(out.buckets.size());
+  for (std::size_t i = 0; i < out.buckets.size(); ++i) {
+    out.counts[i] = tally_[out.buckets[i]];
+    tally_[out.buckets[i]] = 0;
+  }
+  fill_surface(bytes, text.size(), pass, out.surface);
+  out.prompt_tokens = estimate_tokens(bytes);
 }
 
 }  // namespace rung::text

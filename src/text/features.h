@@ -1,59 +1,56 @@
 #pragma once
-// One pass over a prompt: hashed word and character n-grams, and counts of what is on its surface.
-// No vocabulary, no model, any bytes. The numbers are part of every artefact: a change here is a
-// new kFeatureVersion.
+// What a prompt looks like, in one pass over its bytes and without a vocabulary file:
 //
-//   "Is 7 > 3?"  ──►  words      is, 7, 3, "is 7", "7 3"              2^13 buckets
-//                     characters " is", "is ", " is ", ...            2^13 buckets, inside words
-//                     padded by blanks surface    length, digits, capitals, ...        46 numbers
+//   bytes ──► words, word pairs ──► 2^13 hashed buckets ─┐
+//         ──► characters in word, 3 to 5 ──► 2^13 buckets ┼──► Features
+//         ──► surface counts, token estimate ────────────┘
 //
-// Bytes from 0x80 count as letters, so UTF-8 works without decoding (and broken UTF-8 does no
-// harm). Case is folded for ASCII. Texts over 48 KiB: n-grams and word counts come from the first
-// and the last 24 KiB, byte counts from all of it.
+// Any bytes are accepted: what is not UTF-8 counts as one unknown sign per byte. Letters are
+// lower-cased (ASCII, Latin-1, Greek, Cyrillic); every Chinese or Japanese sign is a word.
+//
+// Long texts: grams and word classes come from the first kHeadBytes and the last kTailBytes only;
+// byte counts (length, digits, capitals, line ends, punctuation) come from the whole text. That is
+// what keeps a prompt of 100k tokens under a millisecond.
+//
+// The meaning of every bucket and count is part of the artefact format: whoever changes it raises
+// kFeatureVersion, and routers of another version are refused.
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
 namespace rung::text {
 
-inline constexpr std::uint32_t kFeatureVersion = 1;
-inline constexpr std::size_t kWordBuckets = 1 << 13;
-inline constexpr std::size_t kCharBuckets = 1 << 13;
-inline constexpr std::size_t kBuckets = kWordBuckets + kCharBuckets;
-inline constexpr std::size_t kSurface = 46;
-inline constexpr std::size_t kWindowBytes = 24 << 10;
-
-struct Ngram {
-  std::uint32_t bucket;  // words in [0, kWordBuckets), characters after them
-  float weight;          // 1 + ln(count): sublinear term frequency, before idf and normalisation
-};
+inline constexpr int kFeatureVersion = 1;
+inline constexpr std::size_t kBlockBuckets = std::size_t{1} << 13;  // of each of the two blocks
+inline constexpr std::size_t kBuckets = 2 * kBlockBuckets;          // words first, then characters
+inline constexpr std::size_t kSurfaceCount = 48;
+inline constexpr std::size_t kHeadBytes = 8192;
+inline constexpr std::size_t kTailBytes = 4096;
 
 struct Features {
-  std::vector<Ngram> words, chars;      // each bucket once, in order of first appearance
-  std::array<float, kSurface> surface;  // counts as ln(1 + count), shares in [0, 1]; finite
-  std::size_t bytes = 0;
+  std::vector<std::uint16_t> buckets;          // distinct, below kBuckets, in order of first sight
+  std::vector<std::uint16_t> counts;           // [buckets.size()] occurrences, >= 1, saturating
+  std::array<float, kSurfaceCount> surface{};  // finite; logarithms of counts, or shares
+  float prompt_tokens = 0;                     // estimate, see estimate_tokens
+  std::uint64_t bytes = 0;
 };
 
-/// Has the working memory of one thread: not thread-safe. Allocates nothing after the first texts.
-class Extractor {
+/// Names of the surface counts, for explanations; same order as Features::surface.
+std::span<const std::string_view, kSurfaceCount> surface_names();
+
+/// Reads texts. Not thread-safe: one per thread. After the first few texts it allocates nothing.
+class FeatureReader {
  public:
-  Extractor();
-  void extract(std::string_view text, Features& out);
+  FeatureReader();
+  /// Overwrites `out`. Same text, same features, on every machine.
+  void read(std::string_view text, Features& out);
 
  private:
-  struct Tally;
-  void window(std::string_view text, Features& out, Tally& tally);
-  void count(std::uint32_t bucket, std::vector<Ngram>& out);
-  std::vector<std::uint16_t> counts_;  // [kBuckets], zero between calls
+  std::vector<std::uint16_t> tally_;  // [kBuckets], all zero between calls
 };
-
-/// Tokens that a text is likely to have: a quarter of its characters, rounded up. The rule of thumb
-/// of the providers' own documentation for English; code and other scripts have more. What is
-/// billed is what the provider counts.
-std::size_t estimate_tokens(std::string_view text);
 
 }  // namespace rung::text
