@@ -43,8 +43,11 @@ enum class Outcome : std::uint8_t {
   kRefused,        // we said no: bad request, no credentials, over a limit, no eligible arm
   kInternal,       // our own fault
 };
-std::string_view name(
-    Outcome outcome);  // "ok", "client_gone", "upstream_error", "timeout", "refused", "internal"
+inline constexpr Outcome kOutcomes[] = {
+    Outcome::kOk,      Outcome::kClientGone, Outcome::kUpstreamError,
+    Outcome::kTimeout, Outcome::kRefused,    Outcome::kInternal};
+/// "ok", "client_gone", "upstream_error", "timeout", "refused", "internal".
+std::string_view name(Outcome outcome);
 std::optional<Outcome> parse_outcome(std::string_view name);
 
 /// Where token counts come from. An estimate never replaces what the provider said.
