@@ -1,0 +1,50 @@
+#include "predict/dataset.h"
+
+#include <cmath>
+#include <map>
+
+namespace rung::predict {
+
+std::vector<Pool> find_pools(const Matrix& deviation) {
+  std::map<std::vector<bool>, Pool> pools;
+  for (Index j = 0; j < deviation.cols(); ++j) {
+    std::vector<bool> present(static_cast<std::size_t>(deviation.rows()));
+    for (Index i = 0; i < deviation.rows(); ++i)
+      present[static_cast<std::size_t>(i)] = !std::isnan(deviation(i, j));
+    Pool& pool = pools[present];
+    if (pool.arms.empty())
+      for (Index i = 0; i < deviation.rows(); ++i)
+        if (present[static_cast<std::size_t>(i)]) pool.rows.push_back(i);
+    pool.arms.push_back(j);
+  }
+  std::vector<Pool> result;
+  for (auto& [pattern, pool] : pools)
+    if (!pool.rows.empty()) result.push_back(std::move(pool));
+  return result;
+}
+
+Matrix centred(const Matrix& values, const Matrix& deviation) {
+  Matrix out = Matrix::Zero(values.rows(), values.cols());
+  for (Index i = 0; i < values.rows(); ++i) {
+    double sum = 0;
+    int n = 0;
+    for (Index j = 0; j < values.cols(); ++j)
+      if (!std::isnan(deviation(i, j))) sum += values(i, j), ++n;
+    if (n < 2) continue;  // a single arm has no differences
+    const auto mean = static_cast<float>(sum / n);
+    for (Index j = 0; j < values.cols(); ++j)
+      if (!std::isnan(deviation(i, j))) out(i, j) = values(i, j) - mean;
+  }
+  return out;
+}
+
+double explained(const Matrix& prediction, const Matrix& target) {
+  double pt = 0, pp = 0;
+  for (Index i = 0; i < prediction.rows(); ++i) {
+    pt += prediction.row(i).cast<double>().dot(target.row(i).cast<double>());
+    pp += prediction.row(i).cast<double>().squaredNorm();
+  }
+  return pt > 0 && pp > 0 ? pt * pt / pp : 0;
+}
+
+}  // namespace rung::predict

@@ -1,0 +1,152 @@
+#include "predict/tables.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/parallel.h"
+#include "base/random.h"
+#include "predict/embedding.h"
+
+namespace rung::predict {
+
+Matrix mean_table(const Dataset& data, const std::vector<std::int32_t>& group, std::size_t groups,
+                  std::uint32_t left_out, float pseudo) {
+  Matrix sum = Matrix::Zero(static_cast<Index>(groups), data.arms());
+  Matrix n = Matrix::Constant(static_cast<Index>(groups), data.arms(), pseudo);
+  for (Index i = 0; i < data.rows(); ++i) {
+    const auto row = static_cast<std::size_t>(i);
+    if (data.fold[row] == left_out || group[row] < 0) continue;
+    for (Index j = 0; j < data.arms(); ++j) {
+      if (std::isnan(data.deviation(i, j))) continue;
+      sum(group[row], j) += data.deviation(i, j);
+      n(group[row], j) += 1;
+    }
+  }
+  return sum.array() / n.array();
+}
+
+void soften(std::span<float> scores, float sharpness) {
+  const float top = *std::max_element(scores.begin(), scores.end());
+  float sum = 0;
+  for (float& s : scores) sum += s = std::exp(sharpness * (s - top));
+  for (float& s : scores) s /= sum;
+}
+
+Matrix one_hot(const Dataset& data) {
+  Matrix y = Matrix::Zero(data.rows(), static_cast<Index>(data.categories));
+  for (Index i = 0; i < data.rows(); ++i)
+    if (const auto c = data.category[static_cast<std::size_t>(i)]; c >= 0) y(i, c) = 1;
+  return y;
+}
+
+Matrix tasks_out_of_fold(const Dataset& data, const FoldedRidge& ridge, double alpha) {
+  Matrix scores = ridge.out_of_fold(alpha, data.x, data.fold);
+  std::vector<Matrix> tables;
+  for (std::uint32_t f = 0; f < data.folds; ++f)
+    tables.push_back(mean_table(data, data.category, data.categories, f, kTaskPseudoCounts));
+  Matrix out(data.rows(), data.arms());
+  for (Index i = 0; i < data.rows(); ++i) {
+    soften({scores.row(i).data(), data.categories}, kTaskSharpness);
+    out.row(i).noalias() = scores.row(i) * tables[data.fold[static_cast<std::size_t>(i)]];
+  }
+  return out;
+}
+
+Matrix fit_clusters(const Dataset& data, std::size_t k, std::uint64_t seed) {
+  constexpr std::size_t kMostRows = 20'000;
+  const auto dims = static_cast<Index>(kEmbeddingDims);
+  const auto all = static_cast<std::size_t>(data.rows());
+  const std::size_t n = std::min(all, kMostRows);
+  Matrix e(static_cast<Index>(n), dims);
+  for (std::size_t i = 0; i < n; ++i)
+    e.row(static_cast<Index>(i)) = data.x.row(static_cast<Index>(i * all / n)).head(dims);
+  k = std::min(k, n);
+  Matrix centroids(static_cast<Index>(k), dims);
+  // k-means++: each next seed far from those before it.
+  Rng rng(seed);
+  centroids.row(0) = e.row(static_cast<Index>(rng.below(n)));
+  Vector distance = Vector::Constant(static_cast<Index>(n), 4);
+  for (std::size_t c = 1; c < k; ++c) {
+    const Vector to_last =
+        (2 - 2 * (e * centroids.row(static_cast<Index>(c - 1)).transpose()).array())
+            .max(0)
+            .matrix();
+    distance = distance.cwiseMin(to_last);
+    double target = rng.uniform() * distance.cast<double>().sum();
+    Index pick = static_cast<Index>(n) - 1;
+    for (Index i = 0; i < static_cast<Index>(n); ++i) {
+      target -= distance(i);
+      if (target <= 0) {
+        pick = i;
+        break;
+      }
+    }
+    centroids.row(static_cast<Index>(c)) = e.row(pick);
+  }
+  for (int pass = 0; pass < 20; ++pass) {
+    const Matrix cosine = e * centroids.transpose();
+    Matrix sums = Matrix::Zero(static_cast<Index>(k), dims);
+    for (Index i = 0; i < static_cast<Index>(n); ++i) {
+      Index best = 0;
+      cosine.row(i).maxCoeff(&best);
+      sums.row(best) += e.row(i);
+    }
+    for (Index c = 0; c < static_cast<Index>(k); ++c) {
+      const float norm = sums.row(c).norm();
+      if (norm > 1e-6f) centroids.row(c) = sums.row(c) / norm;
+    }
+  }
+  return centroids;
+}
+
+void near_clusters(std::span<const float> embedding, const Matrix& centroids,
+                   std::span<std::uint32_t, kNearClusters> which,
+                   std::span<float, kNearClusters> weight) {
+  std::fill(weight.begin(), weight.end(), -2.0f);
+  std::fill(which.begin(), which.end(), 0u);
+  const Eigen::Map<const Eigen::RowVectorXf> e(embedding.data(),
+                                               static_cast<Index>(kEmbeddingDims));
+  for (Index c = 0; c < centroids.rows(); ++c) {
+    const float cosine = e.dot(centroids.row(c));
+    for (std::size_t p = 0; p < kNearClusters; ++p) {
+      if (cosine <= weight[p]) continue;
+      for (std::size_t q = kNearClusters - 1; q > p; --q)
+        weight[q] = weight[q - 1], which[q] = which[q - 1];
+      weight[p] = cosine;
+      which[p] = static_cast<std::uint32_t>(c);
+      break;
+    }
+  }
+  soften(weight, kClusterSharpness);
+}
+
+std::vector<std::int32_t> assign_clusters(const Dataset& data, const Matrix& centroids) {
+  std::vector<std::int32_t> group(static_cast<std::size_t>(data.rows()));
+  for (Index i = 0; i < data.rows(); ++i) {
+    Index best = 0;
+    (data.x.row(i).head(static_cast<Index>(kEmbeddingDims)) * centroids.transpose())
+        .maxCoeff(&best);
+    group[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(best);
+  }
+  return group;
+}
+
+Matrix clusters_out_of_fold(const Dataset& data, const Matrix& centroids) {
+  const auto group = assign_clusters(data, centroids);
+  std::vector<Matrix> tables;
+  for (std::uint32_t f = 0; f < data.folds; ++f)
+    tables.push_back(mean_table(data, group, static_cast<std::size_t>(centroids.rows()), f,
+                                kClusterPseudoCounts));
+  Matrix out(data.rows(), data.arms());
+  for (Index i = 0; i < data.rows(); ++i) {
+    std::array<std::uint32_t, kNearClusters> which;
+    std::array<float, kNearClusters> weight;
+    near_clusters({data.x.row(i).data(), kEmbeddingDims}, centroids, which, weight);
+    const Matrix& table = tables[data.fold[static_cast<std::size_t>(i)]];
+    out.row(i).setZero();
+    for (std::size_t p = 0; p < kNearClusters; ++p) out.row(i) += weight[p] * table.row(which[p]);
+  }
+  return out;
+}
+
+}  // namespace rung::predict
