@@ -95,6 +95,8 @@ class Exchange {
   SendOp finish();
   /// Ends the connection after what was written, in a way that no client can take for a proper end.
   void abort();
+  /// Ends the connection at once with a RST; what was not sent yet is lost.
+  void reset();
 
   /// Whether respond or start was called.
   bool started() const;

@@ -114,6 +114,10 @@ Task<void> ServerConnection::serve(std::unique_ptr<ServerConnection> self) {
       }
     }
     // 4. Whatever the socket did not take yet.
+    if (c.reset_) {
+      c.close(/*reset=*/true);
+      co_return;
+    }
     c.flush();
     while (c.unsent() > 0 && !c.failed()) co_await c.changed();
     if (c.failed() || c.aborted_) {
@@ -404,6 +408,8 @@ void ServerConnection::abort() {
   flush();
 }
 
+void ServerConnection::reset() { ended_ = aborted_ = reset_ = true; }
+
 void ServerConnection::flush() {
   if (unsent() == 0 || failed()) return;
   iovec pieces[] = {piece_of(std::string_view(out_).substr(out_sent_))};
@@ -525,6 +531,7 @@ Exchange::SendOp Exchange::finish() {
   return {connection_, 0};
 }
 void Exchange::abort() { connection_.abort(); }
+void Exchange::reset() { connection_.reset(); }
 
 bool Exchange::SendOp::await_ready() const noexcept {
   return connection_.failed() || connection_.unsent() <= room_;

@@ -48,6 +48,7 @@ class ServerConnection final : public Socket, public ListNode {
   void write(std::string_view bytes);
   void finish();
   void abort();
+  void reset();
   void flush();
   void send_pieces(std::span<iovec> pieces);
   void after_send();
@@ -78,7 +79,8 @@ class ServerConnection final : public Socket, public ListNode {
   std::string out_;
   std::size_t out_sent_ = 0;
   std::uint64_t body_written_ = 0;
-  bool started_ = false, ended_ = false, aborted_ = false, chunked_out_ = false, bodiless_ = false;
+  bool started_ = false, ended_ = false, aborted_ = false, reset_ = false, chunked_out_ = false,
+       bodiless_ = false;
   bool close_after_ = false, draining_ = false;
   Failure failure_ = Failure::kNone;
   List<Exchange::SendOp> senders_;

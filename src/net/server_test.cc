@@ -35,6 +35,8 @@ Task<void> answer(Exchange& exchange) {
     exchange.abort();
   } else if (path == "/vanish") {
     exchange.abort();
+  } else if (path == "/reset") {
+    exchange.reset();
   } else if (path == "/forget") {
   } else if (path == "/half") {
     (void)co_await exchange.start(200, kText);
@@ -247,6 +249,11 @@ TEST(Server, ACutStreamNeverLooksWhole) {
   Raw vanish = Raw::connect(server.port());
   vanish.send(get("/vanish"));
   EXPECT_EQ(vanish.read_all(), "");
+  EXPECT_EQ(vanish.how_ended(), "fin");
+  Raw reset = Raw::connect(server.port());
+  reset.send(get("/reset"));
+  EXPECT_EQ(reset.read_all(), "");
+  EXPECT_EQ(reset.how_ended(), "reset");
 }
 
 TEST(Server, AnswersForAHandlerThatForgot) {
