@@ -7,6 +7,7 @@
 // directly has no route) as "".
 
 #include <prometheus/collectable.h>
+#include <prometheus/metric_family.h>
 
 #include <atomic>
 #include <cstdint>
