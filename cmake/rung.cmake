@@ -5,8 +5,8 @@ target_compile_options(rung_flags INTERFACE
   -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor -Werror
   # AVX2 and FMA are the floor: every x86-64 server CPU since 2013 (Intel) and 2015 (AMD) has them.
   $<$<STREQUAL:${CMAKE_SYSTEM_PROCESSOR},x86_64>:-march=x86-64-v3>)
-# g++ 12 reports these two inside its own optimised std::string and std::vector code, never in ours alone.
-target_compile_options(rung_flags INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
+# g++ 12 reports these inside its own optimised std::string and std::vector code, never in ours alone.
+target_compile_options(rung_flags INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow)
 if(RUNG_SANITIZE)
   target_compile_options(rung_flags INTERFACE -fsanitize=${RUNG_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(rung_flags INTERFACE -fsanitize=${RUNG_SANITIZE})

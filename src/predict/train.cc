@@ -1,0 +1,515 @@
+#include "predict/train.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/parallel.h"
+#include "base/progress.h"
+#include "outcomes/group.h"
+#include "outcomes/hull_gain.h"
+#include "outcomes/split.h"
+#include "predict/stack.h"
+#include "predict/tables.h"
+
+namespace rung::predict {
+namespace {
+
+constexpr std::size_t kMostCvRows = 32'768;  // cross-validation reads no more: its choices are stable long before
+constexpr float kFrontierBand = 0.08f;       // arms farther below the hull are pruned
+constexpr double kShrinkage = 0.8;           // of the stacked weights
+constexpr double kGuard = 1.0;               // out-of-fold gain in standard errors below which the router is static
+constexpr double kAlphas[] = {1, 3, 10, 30, 100, 300};
+constexpr double kTaskAlphas[] = {1, 10};
+
+float nan() { return std::numeric_limits<float>::quiet_NaN(); }
+
+/// The rows of `table` at `rows` as matrices; scores become deviations from `mean`.
+Matrix cells(const outcomes::Table& table, const std::vector<std::size_t>& rows, const std::vector<float>& column) {
+  Matrix out(static_cast<Index>(rows.size()), static_cast<Index>(table.arm_count()));
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    for (std::size_t j = 0; j < table.arm_count(); ++j) out(static_cast<Index>(i), static_cast<Index>(j)) = column[table.cell(rows[i], j)];
+  return out;
+}
+
+class Trainer {
+ public:
+  Trainer(const outcomes::Table& table, const TrainOptions& options)
+      : table_(table), options_(options), progress_("training", 10), m_(table.arm_count()) {}
+
+  Result<Model> run() {
+    if (auto ready = prepare(); !ready) return ready.error();
+    if (options_.method == "static") {
+      make_static("asked for");
+      return std::move(model_);
+    }
+    if (auto stacked = stack(); !stacked) return stacked.error();
+    return std::move(model_);
+  }
+
+ private:
+  Result<void> step() {
+    progress_.advance();
+    if (interrupted()) return Error{ErrorCode::kCancelled, "interrupted; nothing was written"};
+    return {};
+  }
+
+  Result<void> prepare() {
+    const std::size_t n = table_.rows();
+    if (n == 0 || m_ == 0) return Error{ErrorCode::kInvalidData, "there are no outcomes to learn from"};
+    model_.method = options_.method;
+    model_.seed = options_.seed;
+    model_.rows = n;
+    const auto text_of = [&](std::size_t i) { return table_.prompts[i]; };
+    model_.embedding = fit_embedding(n, text_of, options_.seed);
+    if (auto ok = step(); !ok) return ok;
+    x_ = embed_all(model_.embedding.view(), n, text_of);
+    if (auto ok = step(); !ok) return ok;
+    const outcomes::Groups groups = outcomes::group_by_text(table_);
+    if (groups.count() < options_.folds)
+      return Error{ErrorCode::kInvalidData, fmt::format("the rows hold {} different texts; {} folds need at least as many", groups.count(), options_.folds)};
+    fold_all_ = outcomes::fold_rows(groups, options_.folds, options_.seed);
+    if (auto ok = step(); !ok) return ok;
+    describe_arms();
+    // The rows of cross-validation, evenly spaced.
+    const std::size_t used = std::min(n, kMostCvRows);
+    for (std::size_t i = 0; i < used; ++i) cv_rows_.push_back(i * n / used);
+    fill(data_, cv_rows_);
+    data_.cost = cells(table_, cv_rows_, table_.cost);
+    for (Index i = 0; i < data_.cost.rows(); ++i)
+      for (Index j = 0; j < data_.cost.cols(); ++j)
+        if (std::isnan(data_.deviation(i, j))) data_.cost(i, j) = nan();
+    return {};
+  }
+
+  /// Means over the rows that scored an arm.
+  void describe_arms() {
+    model_.arms.resize(m_);
+    model_.base.assign(m_, 0);
+    for (std::size_t j = 0; j < m_; ++j) {
+      ArmInfo& arm = model_.arms[j];
+      arm.name = table_.arms[j];
+      double score = 0, cost = 0;
+      std::size_t scored = 0, priced = 0, tokens = 0;
+      for (std::size_t i = 0; i < table_.rows(); ++i) {
+        const std::size_t cell = table_.cell(i, j);
+        if (!std::isnan(table_.score[cell])) score += table_.score[cell], ++scored;
+        if (!std::isnan(table_.cost[cell])) cost += table_.cost[cell], ++priced;
+        if (table_.completion_tokens[cell] != outcomes::kNoTokens) ++tokens;
+      }
+      arm.rows = scored;
+      arm.mean_quality = scored > 0 ? static_cast<float>(score / static_cast<double>(scored)) : 0;
+      arm.mean_cost_usd = priced > 0 ? static_cast<float>(cost / static_cast<double>(priced)) : 0;
+      arm.has_cost = priced > 0;
+      arm.has_tokens = tokens > 0;
+      arm.kept = scored > 0;
+      model_.base[j] = arm.mean_quality;
+    }
+  }
+
+  void fill(Dataset& data, const std::vector<std::size_t>& rows) {
+    const auto n = static_cast<Index>(rows.size());
+    data.x.resize(n, x_.cols());
+    for (Index i = 0; i < n; ++i) data.x.row(i) = x_.row(static_cast<Index>(rows[static_cast<std::size_t>(i)]));
+    data.deviation = cells(table_, rows, table_.score);
+    data.mean = Eigen::Map<const Vector>(model_.base.data(), static_cast<Index>(m_));
+    data.deviation.rowwise() -= data.mean.transpose();
+    data.categories = table_.categories.size();
+    data.folds = options_.folds;
+    data.category.clear();
+    data.fold.clear();
+    for (const std::size_t i : rows) {
+      data.category.push_back(table_.category[i]);
+      data.fold.push_back(fold_all_[i]);
+    }
+    data.pools = find_pools(data.deviation);
+  }
+
+  /// Arms far below the frontier of those that were scored on the same rows are not told apart by query: their noise
+  /// would win now and then (the winner's curse), their signal hardly ever.
+  void prune(const Matrix& cost) {
+    for (const Pool& pool : data_.pools) {
+      std::vector<outcomes::Point> points;
+      std::vector<std::size_t> arms;
+      for (const Index j : pool.arms) {
+        double score = 0, money = 0;
+        std::size_t n = 0;
+        for (const Index i : pool.rows)
+          if (!std::isnan(cost(i, j))) score += data_.deviation(i, j) + data_.mean(j), money += cost(i, j), ++n;
+        if (n == 0) continue;
+        points.push_back({money / static_cast<double>(n), score / static_cast<double>(n)});
+        arms.push_back(static_cast<std::size_t>(j));
+      }
+      const outcomes::Hull hull(points);
+      if (hull.empty()) continue;
+      for (std::size_t p = 0; p < points.size(); ++p) {
+        const double above = hull.at(points[p].cost).value_or(hull.cheapest().score);
+        const double gap = above - points[p].score;
+        if (gap <= kFrontierBand) continue;
+        model_.arms[arms[p]].kept = false;
+        const auto mixture = hull.mixture(points[p].cost).value_or(outcomes::Mixture{hull.sources()[0], hull.sources()[0], 0});
+        model_.pruned.push_back({static_cast<std::uint32_t>(arms[p]), static_cast<std::uint32_t>(arms[mixture.low]),
+                                 static_cast<std::uint32_t>(arms[mixture.high]), static_cast<float>(mixture.weight), static_cast<float>(gap)});
+      }
+    }
+    std::sort(model_.pruned.begin(), model_.pruned.end(), [](const PrunedArm& a, const PrunedArm& b) { return a.arm < b.arm; });
+  }
+
+  /// Cells of arms that are not kept take no part in learning differences.
+  Matrix kept_only(const Matrix& deviation) const {
+    Matrix out = deviation;
+    for (std::size_t j = 0; j < m_; ++j)
+      if (!model_.arms[j].kept) out.col(static_cast<Index>(j)).setConstant(nan());
+    return out;
+  }
+
+  Result<void> stack() {
+    Matrix cost_oof;
+    model_.cost = fit_amounts(data_, data_.cost, cost_oof);
+    fit_tokens();
+    if (auto ok = step(); !ok) return ok;
+    prune(data_.cost);
+    Dataset learn = data_;
+    learn.deviation = kept_only(data_.deviation);
+    learn.pools = find_pools(learn.deviation);
+    const Matrix target = centred(learn.deviation.array().isNaN().select(0.0f, learn.deviation), learn.deviation);
+
+    auto candidates = make_candidates(learn, target);
+    if (!candidates) return candidates.error();
+    std::vector<Matrix> centred_members;
+    for (const Candidate& c : *candidates) centred_members.push_back(centred(c.out_of_fold, learn.deviation));
+    std::vector<double> weights = nonnegative_least_squares(centred_members, target);
+    for (double& w : weights) w *= kShrinkage;
+    Matrix quality = data_.mean.transpose().replicate(data_.rows(), 1);
+    for (std::size_t c = 0; c < candidates->size(); ++c) {
+      quality += static_cast<float>(weights[c]) * (*candidates)[c].out_of_fold;
+      model_.members.push_back({(*candidates)[c].name, (*candidates)[c].detail, weights[c]});
+    }
+    for (const PrunedArm& p : model_.pruned)
+      quality.col(p.arm) = ((1 - p.weight) * quality.col(p.low) + p.weight * quality.col(p.high)).array() - p.gap;
+    if (auto ok = step(); !ok) return ok;
+    // The guard: would it have been worth it on rows it had not seen?
+    if (auto judged = judge(quality, cost_oof); !judged) return judged;
+    if (model_.hull_gain < kGuard * model_.hull_gain_se) {
+      make_static("its out-of-fold gain is within its standard error");
+      return {};
+    }
+    if (auto ok = step(); !ok) return ok;
+    doubts(quality);
+    finish(*candidates, weights);
+    return step();
+  }
+
+  struct Candidate {
+    std::string name, detail;
+    Matrix out_of_fold;
+    enum class Kind { kLinear, kNeighbours, kTasks, kClusters, kLowRank } kind = Kind::kLinear;
+    double alpha = 0;
+    NeighbourConfig neighbours;
+    Matrix centroids;
+    Index rank = 0;
+  };
+
+  bool wanted(std::string_view name) const {
+    return options_.method == "ensemble" || options_.method == name || (name == "neighbours" && options_.method == "knn") ||
+           (name == "clusters" && options_.method == "cluster");
+  }
+
+  /// Ridge predictions of the deviations, pool by pool; cells outside the pools stay 0.
+  Matrix ridge_out_of_fold(const Dataset& learn, const std::vector<FoldedRidge>& ridges, double alpha, Index rank = 0) const {
+    Matrix out = Matrix::Zero(learn.rows(), learn.arms());
+    for (std::size_t p = 0; p < learn.pools.size(); ++p) {
+      const Pool& pool = learn.pools[p];
+      std::vector<Matrix> weights(learn.folds);
+      parallel_for(learn.folds, [&](std::size_t f) {
+        MatrixD w = ridges[p].solve(alpha, static_cast<std::uint32_t>(f));
+        if (rank > 0) w = reduce_rank(w, ridges[p].gram(), rank);
+        weights[f] = w.cast<float>();
+      });
+      for (Index i = 0; i < learn.rows(); ++i) {
+        const Eigen::RowVectorXf row = learn.x.row(i).head(static_cast<Index>(kQualityDims)) * weights[learn.fold[static_cast<std::size_t>(i)]];
+        for (std::size_t a = 0; a < pool.arms.size(); ++a) out(i, pool.arms[a]) = row(static_cast<Index>(a));
+      }
+    }
+    return out;
+  }
+
+  /// Keeps what the fitted values vary in most: scores = queries [., rank] x arms [rank, m], the factorisation across models.
+  static MatrixD reduce_rank(const MatrixD& w, const MatrixD& gram, Index rank) {
+    if (rank >= w.cols()) return w;
+    const Eigen::SelfAdjointEigenSolver<MatrixD> eigen(w.transpose() * gram * w);
+    const MatrixD top = eigen.eigenvectors().rightCols(rank);
+    return w * top * top.transpose();
+  }
+
+  std::vector<FoldedRidge> make_ridges(const Dataset& learn) const {
+    std::vector<FoldedRidge> ridges;
+    for (const Pool& pool : learn.pools) {
+      Matrix x(static_cast<Index>(pool.rows.size()), static_cast<Index>(kQualityDims)), y(x.rows(), static_cast<Index>(pool.arms.size()));
+      std::vector<std::uint32_t> fold;
+      for (std::size_t r = 0; r < pool.rows.size(); ++r) {
+        x.row(static_cast<Index>(r)) = learn.x.row(pool.rows[r]).head(static_cast<Index>(kQualityDims));
+        for (std::size_t a = 0; a < pool.arms.size(); ++a) y(static_cast<Index>(r), static_cast<Index>(a)) = learn.deviation(pool.rows[r], pool.arms[a]);
+        fold.push_back(learn.fold[static_cast<std::size_t>(pool.rows[r])]);
+      }
+      ridges.emplace_back(x, static_cast<Index>(kQualityDims), y, fold, learn.folds);
+    }
+    return ridges;
+  }
+
+  Result<std::vector<Candidate>> make_candidates(const Dataset& learn, const Matrix& target) {
+    std::vector<Candidate> out;
+    const auto better = [&](Candidate candidate, double& best, Candidate& keep) {
+      const double value = explained(centred(candidate.out_of_fold, learn.deviation), target);
+      if (value > best) best = value, keep = std::move(candidate);
+    };
+    const auto add = [&](Candidate& candidate, double best) {
+      if (best > 0) out.push_back(std::move(candidate));
+    };
+    const std::vector<FoldedRidge> ridges = make_ridges(learn);
+    double best_alpha = 30;
+    {
+      double best = 0;
+      Candidate keep;
+      for (const double alpha : kAlphas)
+        better({.name = "linear", .detail = fmt::format("alpha {:g}", alpha), .out_of_fold = ridge_out_of_fold(learn, ridges, alpha),
+                .kind = Candidate::Kind::kLinear, .alpha = alpha, .neighbours = {}, .centroids = {}, .rank = 0}, best, keep);
+      if (best > 0) best_alpha = keep.alpha;
+      if (wanted("linear")) add(keep, best);
+    }
+    if (auto ok = step(); !ok) return ok.error();
+    if (wanted("lowrank")) {
+      double best = 0;
+      Candidate keep;
+      for (const Index rank : {1, 2, 3, 5})
+        if (rank < learn.arms())
+          better({.name = "lowrank", .detail = fmt::format("rank {}, alpha {:g}", rank, best_alpha),
+                  .out_of_fold = ridge_out_of_fold(learn, ridges, best_alpha, rank), .kind = Candidate::Kind::kLowRank,
+                  .alpha = best_alpha, .neighbours = {}, .centroids = {}, .rank = rank}, best, keep);
+      add(keep, best);
+    }
+    if (wanted("neighbours")) {
+      std::vector<NeighbourConfig> configs;
+      for (const std::uint32_t k : {20u, 50u, 100u, 200u})
+        for (const float beta : {5.0f, 20.0f}) configs.push_back({k, beta});
+      std::vector<Matrix> predictions = neighbours_out_of_fold(learn, configs);
+      double best = 0;
+      Candidate keep;
+      for (std::size_t c = 0; c < configs.size(); ++c)
+        better({.name = "neighbours", .detail = fmt::format("k {}, beta {:g}", configs[c].k, configs[c].beta),
+                .out_of_fold = std::move(predictions[c]), .kind = Candidate::Kind::kNeighbours, .alpha = 0,
+                .neighbours = configs[c], .centroids = {}, .rank = 0}, best, keep);
+      add(keep, best);
+    }
+    if (auto ok = step(); !ok) return ok.error();
+    if (wanted("tasks") && learn.categories >= 2) {
+      const FoldedRidge ridge(learn.x, static_cast<Index>(kQualityDims), one_hot(learn), learn.fold, learn.folds);
+      double best = 0;
+      Candidate keep;
+      for (const double alpha : kTaskAlphas)
+        better({.name = "tasks", .detail = fmt::format("{} tasks, alpha {:g}", learn.categories, alpha),
+                .out_of_fold = tasks_out_of_fold(learn, ridge, alpha), .kind = Candidate::Kind::kTasks, .alpha = alpha,
+                .neighbours = {}, .centroids = {}, .rank = 0}, best, keep);
+      add(keep, best);
+    }
+    if (wanted("clusters")) {
+      double best = 0;
+      Candidate keep;
+      for (const std::size_t k : {16u, 48u}) {
+        Matrix centroids = fit_clusters(learn, k, options_.seed);
+        Matrix prediction = clusters_out_of_fold(learn, centroids);
+        better({.name = "clusters", .detail = fmt::format("{} clusters", centroids.rows()), .out_of_fold = std::move(prediction),
+                .kind = Candidate::Kind::kClusters, .alpha = 0, .neighbours = {}, .centroids = std::move(centroids), .rank = 0}, best, keep);
+      }
+      add(keep, best);
+    }
+    if (auto ok = step(); !ok) return ok.error();
+    return out;
+  }
+
+  void fit_tokens() {
+    Matrix tokens = Matrix::Constant(data_.rows(), data_.arms(), nan()), out_of_fold;
+    for (Index i = 0; i < tokens.rows(); ++i)
+      for (Index j = 0; j < tokens.cols(); ++j) {
+        const auto value = table_.completion_tokens[table_.cell(cv_rows_[static_cast<std::size_t>(i)], static_cast<std::size_t>(j))];
+        if (value != outcomes::kNoTokens) tokens(i, j) = static_cast<float>(value);
+      }
+    model_.tokens = fit_amounts(data_, tokens, out_of_fold);
+  }
+
+  /// Out-of-fold hull gain; with several pools (files with different arms) their mean, weighted by rows.
+  Result<void> judge(const Matrix& quality, const Matrix& cost_oof) {
+    double gain = 0, variance = 0, total = 0;
+    for (const Pool& pool : data_.pools) {
+      std::vector<float> score, cost, q, c;
+      for (const Index i : pool.rows)
+        for (const Index j : pool.arms) {
+          score.push_back(data_.deviation(i, j) + data_.mean(j));
+          cost.push_back(data_.cost(i, j));
+          q.push_back(quality(i, j));
+          c.push_back(cost_oof(i, j));
+        }
+      const auto result = outcomes::hull_gain({pool.rows.size(), pool.arms.size(), score, cost, q, c});
+      if (!result) continue;  // a pool without costs has no hull
+      const auto n = static_cast<double>(pool.rows.size());
+      gain += n * result->gain;
+      variance += n * n * result->se * result->se;
+      total += n;
+    }
+    if (total == 0)
+      return Error{ErrorCode::kInvalidData, "no row has both a score and a cost: without costs there is nothing to weigh quality against"};
+    model_.hull_gain = 100 * gain / total;
+    model_.hull_gain_se = 100 * std::sqrt(variance) / total;
+    return {};
+  }
+
+  /// Standard errors from the out-of-fold residuals. The noise of one score is their standard deviation; what stays in the means of
+  /// residuals over clusters, beyond what that noise leaves there, is error of the expectation (method of moments).
+  void doubts(const Matrix& quality) {
+    model_.se_floor.assign(m_, 0);
+    model_.noise.assign(m_, 0);
+    const std::size_t k = std::clamp<std::size_t>(static_cast<std::size_t>(data_.rows()) / 60, 2, 256);
+    const auto group = assign_clusters(data_, fit_clusters(data_, k, options_.seed + 1));
+    for (std::size_t j = 0; j < m_; ++j) {
+      const auto col = static_cast<Index>(j);
+      std::vector<double> sum(k), n(k);
+      double squares = 0, count = 0;
+      for (Index i = 0; i < data_.rows(); ++i) {
+        if (std::isnan(data_.deviation(i, col))) continue;
+        const double r = data_.deviation(i, col) + data_.mean(col) - quality(i, col);
+        sum[static_cast<std::size_t>(group[static_cast<std::size_t>(i)])] += r;
+        n[static_cast<std::size_t>(group[static_cast<std::size_t>(i)])] += 1;
+        squares += r * r;
+        count += 1;
+      }
+      if (count < 2) {
+        model_.se_floor[j] = 0.5f;  // nothing is known: as unsure as a score can be
+        continue;
+      }
+      const double noise = squares / count;
+      double excess = 0, weight = 0;
+      for (std::size_t c = 0; c < k; ++c) {
+        if (n[c] < 5) continue;
+        excess += n[c] * (sum[c] * sum[c] / (n[c] * n[c]) - noise / n[c]);
+        weight += n[c];
+      }
+      model_.noise[j] = static_cast<float>(std::sqrt(noise));
+      model_.se_floor[j] = static_cast<float>(std::sqrt(std::max(weight > 0 ? excess / weight : 0, noise / count)));
+    }
+  }
+
+  /// Fits what was chosen to all rows.
+  void finish(const std::vector<Candidate>& candidates, const std::vector<double>& weights) {
+    Dataset all;
+    std::vector<std::size_t> rows(table_.rows());
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = i;
+    fill(all, rows);
+    all.deviation = kept_only(all.deviation);
+    all.pools = find_pools(all.deviation);
+    const auto everything = all.folds;  // leaves no fold out
+    MatrixD linear = MatrixD::Zero(static_cast<Index>(kQualityDims), static_cast<Index>(m_));
+    std::vector<FoldedRidge> ridges;
+    const auto scaled = [](Matrix table, double w) {
+      table *= static_cast<float>(w);
+      return std::vector<float>(table.data(), table.data() + table.size());
+    };
+    for (std::size_t c = 0; c < candidates.size(); ++c) {
+      const Candidate& member = candidates[c];
+      if (weights[c] <= 0) continue;
+      switch (member.kind) {
+        case Candidate::Kind::kLinear:
+        case Candidate::Kind::kLowRank:
+          if (ridges.empty()) ridges = make_ridges(all);
+          for (std::size_t p = 0; p < all.pools.size(); ++p) {
+            MatrixD w = ridges[p].solve_all(member.alpha);
+            if (member.rank > 0) w = reduce_rank(w, ridges[p].gram(), member.rank);
+            for (std::size_t a = 0; a < all.pools[p].arms.size(); ++a) linear.col(all.pools[p].arms[a]) += weights[c] * w.col(static_cast<Index>(a));
+          }
+          break;
+        case Candidate::Kind::kNeighbours: {
+          std::vector<Index> scored;
+          for (Index i = 0; i < all.rows(); ++i)
+            if (!all.deviation.row(i).array().isNaN().all()) scored.push_back(i);
+          model_.neighbours = member.neighbours;
+          for (const Index i : choose_exemplars(scored)) {
+            for (std::size_t d = 0; d < kEmbeddingDims; ++d)
+              model_.exemplars.push_back(static_cast<std::int8_t>(std::lround(127 * std::clamp(all.x(i, static_cast<Index>(d)), -1.0f, 1.0f))));
+            for (Index j = 0; j < all.arms(); ++j) model_.exemplar_deviation.push_back(static_cast<float>(weights[c]) * all.deviation(i, j));
+          }
+          break;
+        }
+        case Candidate::Kind::kTasks: {
+          const FoldedRidge ridge(all.x, static_cast<Index>(kQualityDims), one_hot(all), all.fold, all.folds);
+          const Matrix w = ridge.solve_all(member.alpha).cast<float>();
+          model_.task_weights.assign(w.data(), w.data() + w.size());
+          model_.task_table = scaled(mean_table(all, all.category, all.categories, everything, kTaskPseudoCounts), weights[c]);
+          break;
+        }
+        case Candidate::Kind::kClusters:
+          model_.centroids.assign(member.centroids.data(), member.centroids.data() + member.centroids.size());
+          model_.cluster_table = scaled(mean_table(all, assign_clusters(all, member.centroids), static_cast<std::size_t>(member.centroids.rows()),
+                                                   everything, kClusterPseudoCounts), weights[c]);
+          break;
+      }
+    }
+    const Matrix folded = linear.cast<float>();
+    if (!ridges.empty()) model_.linear.assign(folded.data(), folded.data() + folded.size());
+    // Doubt of the coefficients, from the normal matrix of all rows.
+    const FoldedRidge plain(all.x, static_cast<Index>(kQualityDims), Matrix::Zero(all.rows(), 1), all.fold, all.folds);
+    MatrixD normal = plain.gram();
+    normal.diagonal().array() += 30;
+    const Matrix inverse = normal.ldlt().solve(MatrixD::Identity(normal.rows(), normal.cols())).cast<float>();
+    model_.covariance.assign(inverse.data(), inverse.data() + inverse.size());
+  }
+
+  /// Constants only: means of quality and cost.
+  void make_static(std::string_view why) {
+    model_.is_static = true;
+    for (MemberInfo& member : model_.members) member.weight = 0;
+    model_.members.push_back({"static", std::string(why), 1});
+    model_.pruned.clear();
+    model_.cost.form.assign(m_, AmountForm::kUnknown);
+    if (model_.tokens.form.empty()) fit_tokens();
+    model_.cost.weights.assign(m_ * kDesignDims, 0);
+    model_.cost.low.assign(m_, 0);
+    model_.cost.high.assign(m_, std::numeric_limits<float>::max());
+    model_.se_floor.assign(m_, 0);
+    model_.noise.assign(m_, 0);
+    for (std::size_t j = 0; j < m_; ++j) {
+      ArmInfo& arm = model_.arms[j];
+      arm.kept = true;
+      if (arm.has_cost) {
+        model_.cost.form[j] = AmountForm::kMean;
+        model_.cost.weights[j * kDesignDims + kQualityDims - 1] = arm.mean_cost_usd;
+      }
+      // The standard error of a mean of scores, which cannot vary more than by p (1 - p).
+      const double p = arm.mean_quality;
+      model_.se_floor[j] = arm.rows > 0 ? static_cast<float>(std::sqrt(std::max(p * (1 - p), 1e-4) / static_cast<double>(arm.rows))) : 0.5f;
+    }
+  }
+
+  const outcomes::Table& table_;
+  TrainOptions options_;
+  Progress progress_;
+  std::size_t m_;
+  Model model_;
+  Matrix x_;
+  std::vector<std::uint32_t> fold_all_;
+  std::vector<std::size_t> cv_rows_;
+  Dataset data_;
+};
+
+}  // namespace
+
+Result<Model> train(const outcomes::Table& table, const TrainOptions& options) {
+  constexpr std::string_view kMethods[] = {"ensemble", "linear", "neighbours", "knn", "tasks", "clusters", "cluster", "lowrank", "static"};
+  if (std::find(std::begin(kMethods), std::end(kMethods), options.method) == std::end(kMethods))
+    return Error{ErrorCode::kInvalidArgument, fmt::format("there is no method \"{}\"; known are {}", options.method, fmt::join(kMethods, ", "))};
+  if (options.folds < 2 || options.folds > 20)
+    return Error{ErrorCode::kInvalidArgument, fmt::format("{} folds; expected 2 to 20", options.folds)};
+  return Trainer(table, options).run();
+}
+
+}  // namespace rung::predict
