@@ -158,6 +158,9 @@ Result<TensorFile> TensorFile::parse(std::string_view bytes) {
     return corrupt(
         fmt::format("the header should have {} bytes, but only {} follow; the file is probably cut",
                     length, bytes.size() - 8));
+  if (length % 8 != 0)
+    return corrupt(fmt::format(
+        "the header has {} bytes; expected a multiple of 8, so that tensors are aligned", length));
   const std::string_view data = bytes.substr(8 + length);
   const simdjson::padded_string header(bytes.substr(8, length));
   simdjson::dom::parser parser;

@@ -19,7 +19,8 @@ std::string sample(float odd = 4) {
 }
 
 /// A file with this header in front of these bytes.
-std::string raw(std::string_view header, std::string_view data) {
+std::string raw(std::string header, std::string_view data) {
+  while (header.size() % 8 != 0) header += ' ';
   const std::uint64_t length = header.size();
   std::string out(8, '\0');
   std::memcpy(out.data(), &length, 8);
@@ -62,7 +63,9 @@ TEST(Safetensors, WithALyingHeaderLengthAreRefused) {
   const std::uint64_t huge = std::numeric_limits<std::uint64_t>::max();
   std::memcpy(bytes.data(), &huge, 8);
   expect_refused(bytes, "not a safetensors file");
-  const std::uint64_t wrong = 9;
+  const std::uint64_t odd = 9, wrong = 16;
+  std::memcpy(bytes.data(), &odd, 8);
+  expect_refused(bytes, "multiple of 8");
   std::memcpy(bytes.data(), &wrong, 8);
   expect_refused(bytes, "not a JSON object");
 }

@@ -1,0 +1,72 @@
+#include "predict/router.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "base/check.h"
+#include "base/file.h"
+#include "predict/artefact.h"
+
+namespace rung::predict {
+
+struct Scratch::Impl {
+  text::FeatureReader reader;
+  text::Features features;
+  std::array<float, kDesignDims> design{};
+  EstimateScratch estimate;
+};
+
+Scratch::Scratch() : impl(std::make_unique<Impl>()) {}
+Scratch::~Scratch() = default;
+Scratch::Scratch(Scratch&&) noexcept = default;
+Scratch& Scratch::operator=(Scratch&&) noexcept = default;
+
+namespace {
+
+/// Finite tables of absurd size can still sum to infinity; then the arm's mean stands.
+void make_finite(Estimate& e, const ArmInfo& arm) {
+  if (!std::isfinite(e.quality)) e.quality = std::clamp(arm.mean_quality, 0.0f, 1.0f);
+  if (!std::isfinite(e.quality_se)) e.quality_se = 0.5f;
+  if (!std::isfinite(e.cost_usd)) e.cost_usd = arm.mean_cost_usd;
+  if (!std::isfinite(e.completion_tokens)) e.has_tokens = false, e.completion_tokens = 0;
+}
+
+class MappedRouter final : public Router {
+ public:
+  MappedRouter(MappedFile file, Artefact artefact)
+      : file_(std::move(file)), artefact_(std::move(artefact)) {}
+
+  std::span<const ArmInfo> arms() const override { return artefact_.arms; }
+  std::string_view metadata(std::string_view key) const override {
+    return artefact_.file.metadata(key);
+  }
+  bool is_static() const override { return artefact_.is_static; }
+
+  void estimate(std::string_view prompt, std::span<Estimate> per_arm,
+                Scratch& scratch) const override {
+    RUNG_CHECK(per_arm.size() == artefact_.arms.size(), "one estimate for each arm");
+    Scratch::Impl& s = *scratch.impl;
+    s.reader.read(prompt, s.features);
+    embed(artefact_.view.embedding, s.features, s.design);
+    estimate_arms(artefact_.view, s.design, per_arm, s.estimate);
+    for (std::size_t j = 0; j < per_arm.size(); ++j) make_finite(per_arm[j], artefact_.arms[j]);
+  }
+
+ private:
+  MappedFile file_;  // what artefact_ looks at
+  Artefact artefact_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const Router>> Router::load(const std::filesystem::path& path) {
+  auto file = MappedFile::open(path);
+  if (!file) return file.error();
+  auto artefact = Artefact::read(file->bytes());
+  if (!artefact) return artefact.error().with(path.string());
+  return std::shared_ptr<const Router>(
+      std::make_shared<MappedRouter>(std::move(*file), std::move(*artefact)));
+}
+
+}  // namespace rung::predict
