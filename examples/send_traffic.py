@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import sys
+import time
 import urllib.request
 
 import openai
@@ -72,15 +73,30 @@ def main():
 
 
 def account(admin):
-    """What the gateway's ledger says: the numbers of the dashboard."""
-    with urllib.request.urlopen(admin + "/api/summary", timeout=20) as reply:
-        summary = json.load(reply)
-    print("\nThe ledger of the gateway")
-    json.dump(summary, sys.stdout, indent=1)
+    """What the gateway's own ledger says of the last minute: the numbers of the dashboard."""
+    total = {}
+    for _ in range(40):  # records reach the file within a moment
+        with urllib.request.urlopen(admin + "/api/summary?since=60", timeout=20) as reply:
+            summary = json.load(reply)
+        if summary["all"]["requests"] == total.get("requests") and total:
+            break
+        total = summary["all"]
+        time.sleep(0.25)
+    print("\nThe gateway's ledger, last minute")
+    for arm in summary["by_arm"]:
+        scored = f", mean score {arm['score']:.3f} of {arm['scored']} with feedback" if arm["scored"] else ""
+        print(f"  {arm['name'] or 'none':14} {arm['requests']:5} requests  {arm['spent_usd']:.6f} USD{scored}")
+    spent, instead = total["compared_spent_usd"], total["compared_reference_usd"]
+    if total["compared"] and instead > 0:
+        print(f"  spent {spent:.6f} USD instead of {instead:.6f} USD with the reference model alone: saved {(1 - spent / instead) * 100:.0f} %")
+    if total["cost_unknown"]:
+        print(f"  the cost of {total['cost_unknown']} calls is not known and in none of these sums")
 
 
 if __name__ == "__main__":
     try:
         main()
+    except KeyboardInterrupt:
+        sys.exit(130)
     except openai.APIError as error:
         sys.exit(f"send_traffic: the gateway answered: {error}")
