@@ -1,5 +1,240 @@
-#include "commands.h"
+// rung evaluate: what a trained router is worth on outcomes it has not seen.
 
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <unordered_map>
+
+#include "base/file.h"
+#include "base/parallel.h"
+#include "base/progress.h"
+#include "commands.h"
+#include "json/write.h"
+#include "outcomes/reader.h"
+#include "outcomes/report.h"
+#include "outcomes/report_html.h"
+#include "outcomes/writer.h"
+#include "predict/router.h"
+
+#ifndef RUNG_NO_PREDICT
+namespace rung::cli {
+namespace {
+
+struct EvaluateOptions {
+  std::string router;
+  std::vector<std::string> outcomes;
+  std::string per_query, html;
+  bool json = false, ignore_unknown_arms = false;
+  std::size_t bootstrap = 1000;
+  std::uint64_t seed = 1;
+};
+
+// Estimates for every arm of the router on every row: [rows * arms of the router].
+struct Estimates {
+  std::vector<predict::Estimate> cells;
+  std::size_t arms = 0;
+};
+
+Result<Estimates> estimate_all(const predict::Router& router, const outcomes::Table& table) {
+  constexpr std::size_t kChunk = 256;  // rows per task
+  Estimates out;
+  out.arms = router.arms().size();
+  out.cells.resize(table.rows() * out.arms);
+  Progress progress("estimating", table.rows());
+  parallel_for((table.rows() + kChunk - 1) / kChunk, [&](std::size_t chunk) {
+    if (interrupted()) return;
+    predict::Scratch scratch;
+    const std::size_t end = std::min(table.rows(), (chunk + 1) * kChunk);
+    for (std::size_t row = chunk * kChunk; row < end; ++row) {
+      router.estimate(table.prompts[row], {out.cells.data() + row * out.arms, out.arms}, scratch);
+      progress.advance();
+    }
+  });
+  if (interrupted()) return Error{ErrorCode::kCancelled, "evaluating was interrupted"};
+  return out;
+}
+
+Result<void> write_per_query(const std::string& path, const predict::Router& router,
+                             const outcomes::Table& table, const Estimates& estimates) {
+  for (const auto& arm : router.arms()) {
+    if (arm.has_cost) continue;
+    return Error{
+        ErrorCode::kUnsupported,
+        fmt::format(
+            "{}: the router knows no cost for the arm \"{}\"; --per-query states a cost for every "
+            "arm, so train with outcomes that carry costs",
+            path, arm.name)};
+  }
+  auto file = outcomes::PackedFile::create(path);
+  if (!file) return file.error();
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    json::Writer w;
+    w.begin_object().key("id").string(table.ids[row]).key("arms").begin_object();
+    for (std::size_t arm = 0; arm < estimates.arms; ++arm) {
+      const predict::Estimate& e = estimates.cells[row * estimates.arms + arm];
+      w.key(router.arms()[arm].name).begin_object().key("quality").number(e.quality);
+      w.key("quality_se").number(e.quality_se).key("cost").number(e.cost_usd).end_object();
+    }
+    w.end_object().end_object();
+    if (auto done = file->write(w.take() + "\n"); !done) return done;
+    if (row % 1024 == 0 && interrupted())
+      return Error{ErrorCode::kCancelled, "evaluating was interrupted"};
+  }
+  return file->commit();
+}
+
+// The arms that both sides know, as columns of both.
+struct Shared {
+  std::vector<std::size_t> in_table, in_router;
+};
+
+Result<Shared> shared_arms(const predict::Router& router, const outcomes::Table& table,
+                           bool ignore_unknown, std::vector<std::string>& notes) {
+  std::unordered_map<std::string_view, std::size_t> known;
+  for (std::size_t i = 0; i < router.arms().size(); ++i) known.emplace(router.arms()[i].name, i);
+  Shared shared;
+  std::string unknown;
+  for (std::size_t i = 0; i < table.arms.size(); ++i) {
+    const auto at = known.find(table.arms[i]);
+    if (at == known.end()) {
+      unknown += (unknown.empty() ? "" : ", ") + table.arms[i];
+      continue;
+    }
+    shared.in_table.push_back(i);
+    shared.in_router.push_back(at->second);
+    known.erase(at);
+  }
+  if (!unknown.empty() && !ignore_unknown) {
+    std::string names;
+    for (const auto& arm : router.arms()) names += (names.empty() ? "" : ", ") + arm.name;
+    return Error{
+        ErrorCode::kInvalidData,
+        fmt::format(
+            "the outcomes have arms that the router does not know: {}; expected some of: {} "
+            "(--ignore-unknown-arms leaves them out)",
+            unknown, names)};
+  }
+  if (!unknown.empty())
+    notes.push_back("left out, since the router does not know them: " + unknown);
+  std::string absent;
+  for (const auto& arm : router.arms()) {
+    if (known.contains(arm.name)) absent += (absent.empty() ? "" : ", ") + arm.name;
+  }
+  if (!absent.empty()) notes.push_back("left out, since the outcomes do not have them: " + absent);
+  if (shared.in_table.empty()) {
+    return Error{ErrorCode::kInvalidData,
+                 "no arm of the outcomes is known to the router; expected at least one in common"};
+  }
+  if (shared.in_table.size() == 1)
+    notes.push_back("only one arm is left: there is nothing to route between");
+  return shared;
+}
+
+Result<outcomes::Comparison> judge(const predict::Router& router, const outcomes::Table& table,
+                                   const Estimates& estimates, const Shared& shared,
+                                   const EvaluateOptions& options,
+                                   std::vector<std::string>& notes) {
+  const std::size_t n = table.rows(), m = shared.in_table.size();
+  outcomes::Table kept;
+  kept.ids = table.ids;
+  kept.categories = table.categories;
+  kept.category = table.category;
+  std::vector<float> quality, cost;
+  for (const std::size_t arm : shared.in_table) kept.arms.push_back(table.arms[arm]);
+  for (std::size_t row = 0; row < n; ++row) {
+    for (std::size_t i = 0; i < m; ++i) {
+      const predict::Estimate& e = estimates.cells[row * estimates.arms + shared.in_router[i]];
+      const bool priced = router.arms()[shared.in_router[i]].has_cost;
+      kept.score.push_back(priced ? table.score[table.cell(row, shared.in_table[i])]
+                                  : outcomes::kMissing);
+      kept.cost.push_back(table.cost[table.cell(row, shared.in_table[i])]);
+      quality.push_back(e.quality);
+      cost.push_back(e.cost_usd);
+    }
+  }
+  const outcomes::HullGainOptions how{.bootstrap = options.bootstrap, .seed = options.seed};
+  auto result = outcomes::compare(kept, {n, m, kept.score, kept.cost, quality, cost}, how);
+  if (!result) return result;
+  for (const std::size_t i : shared.in_router) {
+    if (!router.arms()[i].has_cost) {
+      notes.push_back(fmt::format("the router knows no cost for {}: it is never picked here",
+                                  router.arms()[i].name));
+    }
+  }
+  if (result->gain.rows_used < n) {
+    notes.push_back(
+        fmt::format("{} of {} rows have no arm with both a score and a cost; they count nowhere",
+                    n - result->gain.rows_used, n));
+  }
+  if (result->gain.missing_cells > 0) {
+    notes.push_back(fmt::format(
+        "{} cells lack a score or a cost; an arm is not picked where it is missing, and "
+        "its mean is over the rows that have it",
+        result->gain.missing_cells));
+  }
+  return result;
+}
+
+Result<void> evaluate(const EvaluateOptions& options) {
+  catch_interrupts();
+  auto router = predict::Router::load(options.router);
+  if (!router) return router.error();
+  auto table = outcomes::read_table(options.outcomes);
+  if (!table) return table.error();
+  outcomes::ReportContext context{options.router, options.outcomes, {}};
+  auto shared = shared_arms(**router, *table, options.ignore_unknown_arms, context.notes);
+  if (!shared) return shared.error();
+  auto estimates = estimate_all(**router, *table);
+  if (!estimates) return estimates.error();
+  auto result = judge(**router, *table, *estimates, *shared, options, context.notes);
+  if (!result) return result.error();
+  if ((*router)->is_static())
+    context.notes.push_back("the router is the best static mixture of its training rows");
+  if (!options.per_query.empty()) {
+    auto done = write_per_query(options.per_query, **router, *table, *estimates);
+    if (!done) return done;
+  }
+  if (!options.html.empty()) {
+    if (auto done = write_file(options.html, outcomes::report_html(*result, context)); !done)
+      return done;
+  }
+  const std::string report = options.json ? outcomes::report_json(*result, context)
+                                          : outcomes::report_text(*result, context);
+  std::fwrite(report.data(), 1, report.size(), stdout);
+  return {};
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app, Action& action) {
+  auto options = std::make_shared<EvaluateOptions>();
+  CLI::App* command =
+      app.add_subcommand("evaluate", "Measure a trained router on outcomes it has not seen");
+  command->add_option("--router", options->router, "Artefact of rung train")->required();
+  command->add_option("--outcomes", options->outcomes, "Outcome files; - is standard input")
+      ->required();
+  command->add_option("--per-query", options->per_query, "Write the estimates of every query here");
+  command->add_option("--html", options->html, "Write one self-contained page here");
+  command->add_flag("--json", options->json, "Print one JSON object instead of a table");
+  command->add_flag("--ignore-unknown-arms", options->ignore_unknown_arms,
+                    "Leave out arms of the outcomes that the router does not know");
+  command->add_option("--bootstrap", options->bootstrap, "Resamples behind the standard error")
+      ->check(CLI::Range(0, 100000))
+      ->capture_default_str();
+  command->add_option("--seed", options->seed, "Seed of the resamples")->capture_default_str();
+  command->callback([options, &action] {
+    action = [options] {
+      auto done = evaluate(*options);
+      if (done) return kDone;
+      fmt::print(stderr, "rung evaluate: {}\n", done.error().message);
+      return kBadInput;
+    };
+  });
+}
+
+}  // namespace rung::cli
+#else
 namespace rung::cli {
 void add_evaluate(CLI::App&, Action&) {}
 }  // namespace rung::cli
+#endif

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include "outcomes/split.h"
 
@@ -114,13 +113,21 @@ Result<HullGain> label_gain(const Table& table, const Estimated& data,
 
 void arms_and_picks(const Table& table, const Estimated& data, Comparison& out) {
   const HullGain& gain = out.gain;
-  double furthest = -std::numeric_limits<double>::infinity();
+  const double wanted = gain.static_hull.best().score;
+  const SweepPoint *matching = nullptr, *furthest = nullptr;
+  double most = 0;
   for (const SweepPoint& point : gain.sweep) {
-    const double above = point.mean.score - gain.static_hull.at(point.mean.cost).value_or(gain.static_hull.cheapest().score);
-    if (above <= furthest) continue;
-    furthest = above;
-    out.operating = point;
+    if (point.mean.score >= wanted &&
+        (matching == nullptr || point.mean.cost < matching->mean.cost))
+      matching = &point;
+    const double above =
+        point.mean.score -
+        gain.static_hull.at(point.mean.cost).value_or(gain.static_hull.cheapest().score);
+    if (furthest != nullptr && above <= most) continue;
+    most = above;
+    furthest = &point;
   }
+  out.operating = matching != nullptr ? *matching : *furthest;
   const auto picked = picks(data, out.operating.lambda);
   for (std::size_t arm = 0; arm < data.arms; ++arm) {
     const auto count = std::count(picked.begin(), picked.end(), arm);

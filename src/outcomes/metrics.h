@@ -41,7 +41,8 @@ struct Comparison {
       task_label;  // per-category means, cross-fitted in 5 folds; only if every row has a category
   std::optional<double> match_best_cost;  // lowest mean cost at the best single arm's score
   std::vector<AtBudget> at_budgets;       // at 0, 25, 50, 75, 100 % of the range of budgets
-  SweepPoint operating;                   // where the router is furthest above the static hull
+  SweepPoint operating;  // the cheapest that matches the best single arm; if none, where it is
+                         // furthest above the static hull
   Calibration calibration;
 };
 

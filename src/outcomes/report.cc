@@ -51,7 +51,7 @@ std::string report_text(const Comparison& c, const ReportContext& context) {
                     arm.on_hull ? ", on the static hull" : "", i == c.best ? ", best single" : ""));
   }
   out += row("random arm", c.random, "");
-  out += row("router, where it gains most", c.operating.mean,
+  out += row("router, at the picks above", c.operating.mean,
              fmt::format("{:.6g} USD per point",
                          c.operating.lambda > 0 ? 0.01 / c.operating.lambda : 0.0));
   out += row("oracle", c.oracle, "");
