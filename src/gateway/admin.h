@@ -1,10 +1,10 @@
 #pragma once
 // The dashboard and the questions it asks, as a function from request to reply: no sockets here.
 //
-//   GET /                      the dashboard: one page, nothing from other hosts
-//   GET /api/summary?since=S   the last S seconds (60 to 400 days; default one day), up to 200
-//   `buckets` GET /api/decisions?limit=&before=&route=&model=&outcome=&since=   newest first; limit
-//   1 to 500 GET /api/decisions/ID      one decision whole GET /api/routes            what is
+//   GET /                      the dashboard: one page with its style and script, nothing from
+//   other hosts GET /api/summary?since=S   the last S seconds (60 to 400 days; default one day), up
+//   to 200 `buckets` GET /api/decisions?limit=&before=&route=&model=&outcome=&since=   newest
+//   first; limit 1 to 500 GET /api/decisions/ID      one decision whole GET /api/routes what is
 //   served now, with the totals of each route
 //
 // Everything is read-only and GET. A Host header that does not name a local address is refused: a
@@ -75,7 +75,8 @@ class AdminApi {
   std::unique_ptr<state::LedgerReader> reader_;
 };
 
-/// The page, compiled in from web/.
-std::string_view dashboard_page();
+/// A file of web/, compiled in: "index.html", "dashboard.css", "dashboard.js". Empty: there is none
+/// of that name.
+std::string_view web_asset(std::string_view name);
 
 }  // namespace rung::gateway
