@@ -1,8 +1,24 @@
 #include "net/sse.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace rung {
+namespace {
+
+/// The first CR or LF at or after `from`; the size if there is none. Two memchr are faster than a
+/// set of characters.
+std::size_t line_end(std::string_view text, std::size_t from) {
+  if (from >= text.size()) return text.size();
+  const void* lf = std::memchr(text.data() + from, '\n', text.size() - from);
+  const std::size_t end = lf != nullptr
+                              ? static_cast<std::size_t>(static_cast<const char*>(lf) - text.data())
+                              : text.size();
+  const void* cr = std::memchr(text.data() + from, '\r', end - from);
+  return cr != nullptr ? static_cast<std::size_t>(static_cast<const char*>(cr) - text.data()) : end;
+}
+
+}  // namespace
 
 void SseSplitter::feed(std::string_view bytes) {
   if (pending_.empty()) {
@@ -22,8 +38,8 @@ void SseSplitter::feed(std::string_view bytes) {
 bool SseSplitter::find_end(std::size_t& end) {
   const std::string_view text = input_.substr(begin_);
   while (scanned_ < text.size()) {
-    const std::size_t at = text.find_first_of("\r\n", scanned_);
-    if (at == std::string_view::npos) {
+    const std::size_t at = line_end(text, scanned_);
+    if (at == text.size()) {
       scanned_ = text.size();
       return false;
     }
@@ -86,7 +102,7 @@ void SseSplitter::parse(std::string_view raw, SseEvent& event) {
   first_event_ = false;
   bool several = false;
   while (!raw.empty()) {
-    const std::size_t end = std::min(raw.find_first_of("\r\n"), raw.size());
+    const std::size_t end = line_end(raw, 0);
     const std::string_view line = raw.substr(0, end);
     raw.remove_prefix(
         std::min(end + 1, raw.size()));  // CR LF gives an empty line, which says nothing

@@ -81,8 +81,9 @@ TEST(SseSplitter, KeepsAnUnfinishedEventAndReportsIt) {
 TEST(SseSplitter, FailsOnAnEventBeyondTheLimit) {
   SseSplitter splitter(1000);
   SseEvent event;
+  const std::string piece(100, 'x');
   for (int i = 0; i < 20 && !splitter.overflow(); ++i) {
-    splitter.feed(std::string(100, 'x'));
+    splitter.feed(piece);
     EXPECT_FALSE(splitter.next(event));
   }
   EXPECT_TRUE(splitter.overflow());
