@@ -1,0 +1,112 @@
+#pragma once
+// The configuration: one YAML file, checked as a whole before anything starts.
+// docs/configuration.md shows every key. A plain value after parsing; a running gateway holds it as
+// a shared_ptr<const Config>.
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/units.h"
+#include "decide/eligibility.h"
+#include "decide/policy.h"
+#include "net/url.h"
+
+namespace rung::gateway {
+
+/// A text that must not be printed. Reading it is visible in the code.
+class Secret {
+ public:
+  Secret() = default;
+  explicit Secret(std::string text) : text_(std::move(text)) {}
+  const std::string& reveal() const { return text_; }
+  bool empty() const { return text_.empty(); }
+
+ private:
+  std::string text_;
+};
+
+struct UpstreamConfig {
+  std::string name;
+  std::string dialect = "openai";
+  Url base_url;
+  Secret api_key;  // empty: no authorization header is sent
+  std::chrono::milliseconds connect_timeout{5'000};
+  std::chrono::milliseconds timeout{600'000};             // of a whole call, to the last byte
+  std::chrono::milliseconds first_byte_timeout{300'000};  // until the head of the response
+  std::size_t max_connections = 4096;                     // per worker thread
+};
+
+struct PriceConfig {
+  UsdPerMillion input, output;
+  std::optional<UsdPerMillion> cached_input;  // empty: cached tokens cost as much as others
+};
+
+struct ModelConfig {
+  std::string name;           // as clients and routes call it
+  std::size_t upstream = 0;   // index into Config::upstreams
+  std::string upstream_name;  // as the upstream calls it
+  decide::Abilities abilities;
+  std::vector<std::string> efforts;  // reasoning efforts that may be asked for; empty: none
+  std::optional<PriceConfig> price;  // empty: unknown, never free
+  std::string like;  // reference arm of the predictor; empty: its own name is looked up
+};
+
+/// How a request is answered: a model with its effort; other strategies join here.
+struct ArmConfig {
+  std::string label;      // "large@low"
+  std::size_t model = 0;  // index into Config::models
+  std::string effort;     // empty: as the client asked
+  std::string strategy = "single";
+};
+
+struct RouteConfig {
+  std::string name;
+  std::vector<ArmConfig> arms;
+  std::filesystem::path predictor;  // resolved; empty: the route has a single arm and needs none
+  decide::PolicySpec policy;
+  double explore = 0;  // share of requests that go to a random eligible arm
+  std::optional<std::size_t>
+      reference;  // arm that savings are measured against; empty: the dearest with a price
+};
+
+struct LedgerConfig {
+  std::filesystem::path path;  // empty: off
+  bool keep_prompts = false;
+};
+
+struct Config {
+  ListenAddress listen{"127.0.0.1", 4000};
+  std::optional<ListenAddress> admin;  // empty: off
+  std::size_t workers = 0;             // event loops; 0: one for each core
+  std::size_t max_body_bytes = 64u << 20;
+  std::chrono::milliseconds drain_timeout{30'000};  // a graceful stop waits this long
+  LedgerConfig ledger;
+  std::vector<UpstreamConfig> upstreams;
+  std::vector<ModelConfig> models;
+  std::vector<RouteConfig> routes;
+
+  const ModelConfig* find_model(std::string_view name) const;
+  const RouteConfig* find_route(std::string_view name) const;
+};
+
+/// Reads an environment variable; nullopt if it is not set.
+using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+Environment process_environment();
+
+/// Parses and checks. Relative paths are relative to `folder`; a predictor that is not there is
+/// looked for among the shipped ones (RUNG_DATA_DIR). Every error is kInvalidConfig and says line,
+/// key, what was found, what is right.
+Result<Config> parse_config(std::string_view yaml, const std::filesystem::path& folder,
+                            const Environment& environment);
+/// The same from a file; errors carry its path.
+Result<Config> load_config(const std::filesystem::path& file,
+                           const Environment& environment = process_environment());
+
+}  // namespace rung::gateway

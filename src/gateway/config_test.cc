@@ -1,0 +1,118 @@
+#include "gateway/config.h"
+
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+
+namespace rung::gateway {
+namespace {
+
+const std::string kGood = R"(
+listen: 127.0.0.1:4100
+admin: 127.0.0.1:4101
+ledger: {path: rung.db}
+upstreams:
+  local: {dialect: openai, base_url: http://127.0.0.1:8000/v1}
+  paid:  {dialect: openai, base_url: https://api.example.com/v1, api_key: ${PAID_KEY}}
+models:
+  small: {upstream: local, name: qwen3-8b, context: 32768, supports: [tools, json_schema], price: {input: 0.05, output: 0.20}}
+  large: {upstream: paid, efforts: [low, high], like: reference-large, price: {input: 1.25, cached_input: 0.125, output: 10}}
+routes:
+  auto:
+    arms: [small, {model: large}, large@low]
+    predictor: p.safetensors
+    policy: {kind: tradeoff, usd_per_point: 0.0005}
+    reference: large
+)";
+
+class ConfigTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() / "rung_config_test";
+    std::filesystem::create_directories(folder_);
+    ASSERT_TRUE(write_file(folder_ / "p.safetensors", "x"));
+  }
+  Result<Config> parse(const std::string& yaml) {
+    return parse_config(yaml, folder_, [](const std::string& name) -> std::optional<std::string> {
+      if (name == "PAID_KEY") return "sk: {odd} #value";
+      return std::nullopt;
+    });
+  }
+  std::string refusal(const std::string& from, const std::string& to) {
+    std::string yaml = kGood;
+    const auto at = yaml.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    yaml.replace(at, from.size(), to);
+    const auto config = parse(yaml);
+    return config ? "(accepted)" : config.error().message;
+  }
+  std::filesystem::path folder_;
+};
+
+TEST_F(ConfigTest, ReadsTheWholeExample) {
+  const auto config = parse(kGood);
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->listen.port, 4100);
+  EXPECT_EQ(config->upstreams[1].api_key.reveal(), "sk: {odd} #value");
+  EXPECT_EQ(config->models[0].upstream_name, "qwen3-8b");
+  EXPECT_EQ(config->models[1].upstream_name, "large");
+  EXPECT_EQ(config->models[1].price->cached_input->rate, 0.125);
+  ASSERT_EQ(config->routes[0].arms.size(), 3u);
+  EXPECT_EQ(config->routes[0].arms[2].label, "large@low");
+  EXPECT_EQ(config->routes[0].arms[2].effort, "low");
+  EXPECT_EQ(config->routes[0].reference, 1u);
+  EXPECT_EQ(config->routes[0].predictor, folder_ / "p.safetensors");
+  EXPECT_EQ(config->ledger.path, folder_ / "rung.db");
+}
+
+TEST_F(ConfigTest, EveryMistakeHasItsLineAndItsSentence) {
+  EXPECT_EQ(refusal("ledger:", "legder:"), "line 4: unknown key legder; did you mean ledger?");
+  EXPECT_EQ(
+      refusal("context: 32768", "context: many"),
+      "line 9: models.small.context is \"many\"; expected a whole number from 1 to 1000000000");
+  EXPECT_EQ(
+      refusal("${PAID_KEY}", "${GONE}"),
+      "line 7: upstreams.paid.api_key cannot be read: the environment variable GONE is not set");
+  EXPECT_EQ(
+      refusal("upstream: local", "upstream: locale"),
+      "line 9: models.small.upstream is \"locale\", which is not defined; did you mean local?");
+  EXPECT_EQ(refusal("arms: [small,", "arms: [smal,"),
+            "line 13: routes.auto.arms names the model \"smal\", which is not defined; did you "
+            "mean small?");
+  EXPECT_EQ(refusal("large@low]", "large@medium]"),
+            "line 13: routes.auto.arms asks large for the effort \"medium\"; its `efforts` are "
+            "[low, high]");
+  EXPECT_EQ(refusal("usd_per_point: 0.0005", "usd_per_point: -1"),
+            "line 15: routes.auto.policy.kind tradeoff: usd_per_point is -1; expected USD above 0");
+  EXPECT_EQ(refusal("kind: tradeoff", "kind: best"),
+            "line 15: routes.auto.policy.kind is \"best\"; this version knows tradeoff, "
+            "target_quality, max_cost, threshold");
+  EXPECT_NE(refusal("p.safetensors", "q.safetensors")
+                .find("line 14: routes.auto.predictor is \"q.safetensors\"; found neither"),
+            std::string::npos);
+  EXPECT_NE(refusal("listen: 127.0.0.1:4100", "listen: here").find("line 2: listen is \"here\""),
+            std::string::npos);
+  EXPECT_EQ(refusal(", output: 0.20", ""),
+            "line 9: models.small.price.output is missing; a price needs input and output");
+  EXPECT_EQ(refusal("input: 0.05", "input: cheap"),
+            "line 9: models.small.price.input is \"cheap\"; expected a number");
+  EXPECT_EQ(refusal("{model: large}", "{model: large, strategy: best_of_n}"),
+            "line 13: routes.auto.arms[1].strategy is \"best_of_n\"; this version runs the "
+            "strategy single");
+  EXPECT_EQ(refusal("upstreams:", "upstreams: []\nx:"),
+            "line 5: upstreams must be a mapping with at least one name");
+  EXPECT_NE(refusal("arms: [", "arms: [[").find("not valid YAML"), std::string::npos);
+  EXPECT_EQ(refusal("small: {upstream", "small: 3\n  other: {upstream"),
+            "line 9: models.small must be a mapping of keys to values");
+}
+
+TEST_F(ConfigTest, SecretsAreNotInErrors) {
+  EXPECT_EQ(refusal("https://api.example.com/v1", "nonsense").find("sk:"), std::string::npos);
+}
+
+TEST_F(ConfigTest, CommentsMayNameVariablesThatAreNotSet) {
+  EXPECT_TRUE(parse(kGood + "# ${GONE}\n"));
+}
+
+}  // namespace
+}  // namespace rung::gateway

@@ -1,0 +1,73 @@
+#pragma once
+// From the facts of a request to one arm: who may, what each would do and cost, which one.
+//
+//   ChatRequest ──► target (route or model) ──► eligible arms ──► estimates ──► policy ──► Choice
+//
+// No clock, no network, no global state: the same request, snapshot and seed give the same choice,
+// bit for bit.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "decide/policy.h"
+#include "gateway/snapshot.h"
+#include "predict/router.h"
+#include "wire/openai_chat.h"
+
+namespace rung::gateway {
+
+/// What the x-rung-* headers of one request ask for; all empty: as the route is configured.
+struct Overrides {
+  std::optional<decide::PolicySpec> policy;
+  std::string arm;  // pins this arm of the route
+};
+/// Reads header values ("" where absent). Error kInvalidArgument with Error::field naming the
+/// header.
+Result<Overrides> parse_overrides(std::string_view usd_per_point, std::string_view target_quality,
+                                  std::string_view max_cost, std::string_view arm);
+
+/// What is known of one arm of the route for this request.
+struct ArmOutlook {
+  const Arm* arm = nullptr;
+  std::string why_not;     // empty: eligible
+  bool is_scored = false;  // the next are estimates, not blanks
+  double quality = 0, quality_se = 0, completion_tokens = 0;
+  bool has_tokens = false;
+  std::optional<double> cost_usd;
+};
+
+struct Choice {
+  const Route* route = nullptr;          // null: a model was named directly
+  const ModelConfig* model = nullptr;    // who is asked
+  const Arm* arm = nullptr;              // null where route is
+  std::vector<ArmOutlook> outlook;       // every arm of the route
+  std::optional<std::size_t> runner_up;  // index into outlook
+  std::string policy;                    // kind; empty: none was asked
+  double policy_parameter = 0;
+  double propensity = 1;
+  std::string reason;
+  std::int64_t prompt_tokens = 0;  // our estimate of the whole conversation
+};
+
+/// Working memory of one thread.
+struct DeciderScratch {
+  predict::Scratch predictor;
+  std::vector<predict::Estimate> estimates;
+  std::vector<decide::Candidate> candidates;
+  std::vector<std::size_t> candidate_arm;
+};
+
+/// Errors: kNotFound (no such route or model); kInfeasible (no arm can serve the request: the
+/// sentence says why for each); kUnsupported (a directly named model lacks what the request needs).
+Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& request,
+                           const Overrides& overrides, std::uint64_t seed, DeciderScratch& scratch);
+
+/// What a call costs at a model's prices; nullopt if the price or a count is not known.
+std::optional<Usd> cost_of(const ModelConfig& model, const wire::Usage& usage);
+
+}  // namespace rung::gateway

@@ -1,0 +1,163 @@
+#include "gateway/decider.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/file.h"
+
+namespace rung::gateway {
+namespace {
+
+/// Two reference arms; prompts that say "hard" need the strong one.
+class FakeRouter final : public predict::Router {
+ public:
+  FakeRouter() {
+    arms_.resize(3);
+    arms_[0].name = "ref-small";
+    arms_[1].name = "ref-large";
+    arms_[2].name = "ref-costed";
+    for (auto& arm : arms_) arm.has_cost = true;
+    arms_[0].has_tokens = arms_[1].has_tokens = true;
+  }
+  std::span<const predict::ArmInfo> arms() const override { return arms_; }
+  void estimate(std::string_view prompt, std::span<predict::Estimate> out,
+                predict::Scratch&) const override {
+    const bool hard = prompt.find("hard") != std::string_view::npos;
+    out[0] = {hard ? 0.3f : 0.9f, 0.05f, 0.001f, 100, true, true};
+    out[1] = {0.95f, 0.02f, 0.01f, 200, true, true};
+    out[2] = {0.5f, 0.02f, 0.02f, 0, true, false};
+  }
+  std::string_view metadata(std::string_view) const override { return {}; }
+  bool is_static() const override { return false; }
+
+ private:
+  std::vector<predict::ArmInfo> arms_;
+};
+
+const std::string kYaml = R"(
+upstreams: {u: {base_url: http://127.0.0.1:1/v1}}
+models:
+  small: {upstream: u, like: ref-small, supports: [tools], context: 2000, price: {input: 0.1, output: 0.4}}
+  large: {upstream: u, like: ref-large, supports: [tools, vision], price: {input: 1, cached_input: 0.1, output: 10}}
+  other: {upstream: u, supports: [json_schema], price: {input: 1, output: 1}}
+  unpriced: {upstream: u, like: ref-small}
+routes:
+  auto: {arms: [small, large, other, unpriced], predictor: p.safetensors, policy: {kind: tradeoff, usd_per_point: 0.0001}}
+  one: {arms: [small]}
+)";
+
+class DeciderTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto folder = std::filesystem::temp_directory_path();
+    ASSERT_TRUE(write_file(folder / "p.safetensors", "x"));
+    auto config = parse_config(kYaml, folder, process_environment());
+    ASSERT_TRUE(config) << config.error().message;
+    auto snapshot = make_snapshot(
+        *std::move(config), [](const auto&) -> Result<std::shared_ptr<const predict::Router>> {
+          return std::shared_ptr<const predict::Router>(std::make_shared<FakeRouter>());
+        });
+    ASSERT_TRUE(snapshot) << snapshot.error().message;
+    snapshot_ = *snapshot;
+  }
+  Result<Choice> decide(const std::string& model, const std::string& text,
+                        const std::string& more = "", const Overrides& overrides = {}) {
+    body_ = R"({"model":")" + model + R"(","messages":[{"role":"user","content":")" + text +
+            "\"}]" + more + "}";
+    auto request = wire::parse_chat_request(body_);
+    if (!request) return request.error();
+    return decide_chat(*snapshot_, *request, overrides, 1, scratch_);
+  }
+  std::shared_ptr<const Snapshot> snapshot_;
+  DeciderScratch scratch_;
+  std::string body_;
+};
+
+TEST_F(DeciderTest, SendsEasyPromptsToTheSmallModelAndHardOnesToTheLarge) {
+  EXPECT_EQ(decide("auto", "easy")->model->name, "small");
+  const auto hard = decide("auto", "hard");
+  EXPECT_EQ(hard->model->name, "large");
+  EXPECT_EQ(hard->outlook[*hard->runner_up].arm->label, "small");
+  // 2 prompt tokens and 200 expected ones at 1 and 10 USD a million.
+  EXPECT_NEAR(*hard->outlook[1].cost_usd, (2 * 1 + 200 * 10) * 1e-6, 1e-12);
+}
+
+TEST_F(DeciderTest, NeverPicksWhatCannotServeOrWhatNobodyKnows) {
+  EXPECT_EQ(
+      decide("auto", "easy", R"(,"messages":[{"role":"user","content":[{"type":"image_url"}]}])")
+          ->model->name,
+      "large");
+  EXPECT_EQ(decide("auto", std::string(9000, 'a'))->model->name, "large");
+  const auto easy = decide("auto", "easy");
+  EXPECT_EQ(easy->outlook[2].why_not, "the predictor does not know it and it says no `like`");
+  EXPECT_EQ(easy->outlook[3].why_not, "it has no `price`: an unknown cost is never taken for free");
+  const auto none = decide("auto", "easy", R"(,"response_format":{"type":"json_schema"})");
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, ErrorCode::kInfeasible);
+  EXPECT_NE(none.error().message.find("small: the request asks for a JSON schema"),
+            std::string::npos);
+}
+
+TEST_F(DeciderTest, ModelsByNamePassStraightThrough) {
+  const auto named = decide("unpriced", "easy");
+  EXPECT_EQ(named->model->name, "unpriced");
+  EXPECT_EQ(named->route, nullptr);
+  const auto typo = decide("smal", "easy");
+  EXPECT_EQ(typo.error().code, ErrorCode::kNotFound);
+  EXPECT_NE(typo.error().message.find("did you mean small?"), std::string::npos);
+  EXPECT_EQ(decide("one", "easy")->model->name, "small");
+}
+
+TEST_F(DeciderTest, TakesRouteLlmNames) {
+  EXPECT_EQ(decide("router-auto-0.1", "hard")->model->name, "large");
+  EXPECT_EQ(decide("router-p-0.9", "hard")->model->name, "small");
+  EXPECT_EQ(decide("router-p-1.5", "hard").error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(decide("router-none-0.5", "hard").error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(decide("router-one-0.5", "hard").error().code, ErrorCode::kInfeasible);
+}
+
+TEST_F(DeciderTest, HeadersOverrideThePolicyOrPinAnArm) {
+  EXPECT_EQ(decide("auto", "hard", "", *parse_overrides("", "", "0.0001", ""))->model->name,
+            "small");
+  EXPECT_EQ(decide("auto", "easy", "", *parse_overrides("", "0.93", "", ""))->model->name, "large");
+  EXPECT_EQ(decide("auto", "easy", "", *parse_overrides("", "", "", "other"))->model->name,
+            "other");
+  EXPECT_EQ(decide("auto", "easy", "", *parse_overrides("", "", "", "gone")).error().field,
+            "x-rung-arm");
+  EXPECT_EQ(decide("auto", "easy", R"(,"tools":[{"function":{"name":"f"}}])",
+                   *parse_overrides("", "", "", "other"))
+                .error()
+                .code,
+            ErrorCode::kInfeasible);
+  EXPECT_EQ(parse_overrides("x", "", "", "").error().field, "x-rung-usd-per-point");
+  EXPECT_EQ(parse_overrides("", "2", "", "").error().field, "x-rung-target-quality");
+  EXPECT_FALSE(parse_overrides("1", "0.5", "", ""));
+}
+
+TEST_F(DeciderTest, UnknownLikeIsRefusedWithAGuess) {
+  std::string yaml = kYaml;
+  yaml.replace(yaml.find("ref-small"), 9, "ref-smal");
+  auto config = parse_config(yaml, std::filesystem::temp_directory_path(), process_environment());
+  const auto snapshot = make_snapshot(
+      *std::move(config), [](const auto&) -> Result<std::shared_ptr<const predict::Router>> {
+        return std::shared_ptr<const predict::Router>(std::make_shared<FakeRouter>());
+      });
+  ASSERT_FALSE(snapshot);
+  EXPECT_NE(snapshot.error().message.find("did you mean ref-small?"), std::string::npos);
+}
+
+TEST_F(DeciderTest, CostNeedsPriceAndBothCounts) {
+  const ModelConfig& large = *snapshot_->model_by_name.at("large");
+  wire::Usage usage;
+  usage.prompt_tokens = 100;
+  EXPECT_FALSE(cost_of(large, usage));
+  usage.completion_tokens = 10;
+  EXPECT_NEAR(cost_of(large, usage)->value, 200e-6, 1e-15);
+  usage.cached_tokens = 60;
+  EXPECT_NEAR(cost_of(large, usage)->value, (40 * 1 + 60 * 0.1 + 10 * 10) * 1e-6, 1e-15);
+  EXPECT_FALSE(cost_of(*snapshot_->model_by_name.at("unpriced"), usage));
+}
+
+}  // namespace
+}  // namespace rung::gateway

@@ -1,0 +1,196 @@
+#include "gateway/endpoints.h"
+
+#include <fmt/format.h>
+
+#include "gateway/chat.h"
+#include "json/value.h"
+#include "json/write.h"
+#include "wire/error_reply.h"
+
+namespace rung::gateway {
+namespace {
+
+constexpr HttpHeader kJson[] = {{"content-type", "application/json"}};
+
+Task<void> send_json(Exchange& exchange, int status, std::string body) {
+  auto sent = co_await exchange.respond(status, kJson, body);
+  static_cast<void>(sent);  // the client left: there is nobody to tell
+}
+
+Task<void> send_error(Exchange& exchange, Error error) {
+  co_await send_json(exchange, wire::error_reply(error.code).status,
+                     wire::openai_error_body(error));
+}
+
+/// The path without `/v1` and without a slash at its end.
+std::string_view plain_path(std::string_view path) {
+  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  if (path.starts_with("/v1/")) path.remove_prefix(3);
+  return path;
+}
+
+void write_model(json::Writer& w, const ModelConfig& model) {
+  w.begin_object()
+      .key("id")
+      .string(model.name)
+      .key("object")
+      .string("model")
+      .key("created")
+      .number(0);
+  w.key("owned_by").string("rung");
+  if (model.abilities.context_tokens)
+    w.key("context_length").number(*model.abilities.context_tokens);
+  w.end_object();
+}
+
+void write_route(json::Writer& w, const Route& route) {
+  w.begin_object()
+      .key("id")
+      .string(route.name)
+      .key("object")
+      .string("model")
+      .key("created")
+      .number(0);
+  w.key("owned_by").string("rung").key("arms").begin_array();
+  std::optional<std::int64_t> context = 0;
+  for (const Arm& arm : route.arms) {
+    w.string(arm.label);
+    const auto own = arm.model->abilities.context_tokens;
+    context = context && own ? std::optional(std::max(*context, *own)) : std::nullopt;
+  }
+  w.end_array();
+  if (context) w.key("context_length").number(*context);
+  w.end_object();
+}
+
+Task<void> list_models(Worker& worker, Exchange& exchange) {
+  const auto serving = worker.serving();
+  json::Writer w;
+  w.begin_object().key("object").string("list").key("data").begin_array();
+  for (const auto& route : serving->snapshot->routes) write_route(w, *route);
+  for (const ModelConfig& model : serving->snapshot->config->models) write_model(w, model);
+  w.end_array().end_object();
+  co_await send_json(exchange, 200, w.take());
+}
+
+Task<void> show_model(Worker& worker, Exchange& exchange, std::string name) {
+  const auto serving = worker.serving();
+  const Snapshot& snapshot = *serving->snapshot;
+  json::Writer w;
+  if (const auto route = snapshot.route_by_name.find(name); route != snapshot.route_by_name.end()) {
+    write_route(w, *route->second);
+  } else if (const auto model = snapshot.model_by_name.find(name);
+             model != snapshot.model_by_name.end()) {
+    write_model(w, *model->second);
+  } else {
+    Error error{ErrorCode::kNotFound, fmt::format("there is no model or route \"{}\"", name),
+                "model"};
+    co_return co_await send_error(exchange, std::move(error));
+  }
+  co_await send_json(exchange, 200, w.take());
+}
+
+Result<state::FeedbackRecord> parse_feedback(std::string_view body, const Clock& clock) {
+  const auto bad = [](const char* field, std::string_view sentence) {
+    return Error{ErrorCode::kInvalidArgument, fmt::format("{}: {}", field, sentence), field};
+  };
+  const auto root = json::parse(body);
+  if (!root) return root.error().with("the request body is not valid JSON");
+  if (!root->is_object())
+    return Error{ErrorCode::kInvalidArgument,
+                 "the request body must be an object with decision_id and score"};
+  state::FeedbackRecord feedback;
+  const auto id = json::find(*root, "decision_id");
+  if (!id || !id->is_string())
+    return bad("decision_id", "expected the x-rung-decision-id of a reply");
+  const std::string id_text = id->text();
+  const auto decision = state::parse_decision_id(id_text);
+  if (!decision)
+    return Error{ErrorCode::kNotFound, fmt::format("decision_id \"{}\" is no decision's", id_text),
+                 "decision_id"};
+  feedback.decision = *decision;
+  const auto score = json::find(*root, "score");
+  const auto value = score ? score->number() : std::nullopt;
+  if (!value || !(*value >= 0 && *value <= 1)) return bad("score", "expected a number from 0 to 1");
+  feedback.score = *value;
+  if (const auto source = json::find(*root, "source"); source && source->is_string())
+    feedback.source = source->text();
+  if (const auto comment = json::find(*root, "comment"); comment && comment->is_string())
+    feedback.comment = comment->text();
+  feedback.time_us = clock.wall_us();
+  return feedback;
+}
+
+Task<void> take_feedback(Worker& worker, Exchange& exchange) {
+  auto feedback = parse_feedback(exchange.body(), worker.shared().clock);
+  if (!feedback) co_return co_await send_error(exchange, feedback.error());
+  if (auto taken = worker.shared().ledger.feedback(*std::move(feedback)); !taken)
+    co_return co_await send_error(exchange, taken.error());
+  co_await send_json(exchange, 200, R"({"object":"feedback","accepted":true})");
+}
+
+Task<void> readiness(Worker& worker, Exchange& exchange) {
+  const bool draining = worker.shared().draining.load(std::memory_order_relaxed);
+  const state::LedgerStats ledger = worker.shared().ledger.stats();
+  json::Writer w;
+  w.begin_object().key("ready").boolean(!draining);
+  w.key("ledger")
+      .begin_object()
+      .key("healthy")
+      .boolean(ledger.healthy)
+      .key("waiting")
+      .number(ledger.waiting);
+  w.key("lost").number(ledger.lost);
+  if (!ledger.healthy) w.key("error").string(ledger.last_error);
+  w.end_object().end_object();
+  co_await send_json(exchange, draining ? 503 : 200, w.take());
+}
+
+Task<void> metrics(Worker& worker, Exchange& exchange) {
+  constexpr HttpHeader kText[] = {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}};
+  const std::string text = worker.shared().metrics.text();
+  auto sent = co_await exchange.respond(200, kText, text);
+  static_cast<void>(sent);
+}
+
+/// Bodies must be plain: what is compressed is refused clearly instead of being misread.
+bool is_encoded(const Exchange& exchange) {
+  const std::string_view encoding = exchange.header("content-encoding");
+  return !encoding.empty() && !same_name(encoding, "identity");
+}
+
+}  // namespace
+
+Task<void> answer(Worker& worker, Exchange& exchange) {
+  const std::string_view path = plain_path(exchange.path());
+  const bool is_get = exchange.method() == "GET" || exchange.method() == "HEAD";
+  const bool is_post = exchange.method() == "POST";
+  if (path == "/chat/completions" && is_post) {
+    if (is_encoded(exchange)) {
+      const std::string body = wire::openai_error_body(
+          fmt::format("content-encoding \"{}\" is not supported; send the body as plain JSON",
+                      exchange.header("content-encoding")),
+          "invalid_request_error", "content-encoding", "unsupported_encoding");
+      co_return co_await send_json(exchange, 415, body);
+    }
+    co_return co_await answer_chat(worker, exchange);
+  }
+  if (path == "/feedback" && is_post) co_return co_await take_feedback(worker, exchange);
+  if (path == "/models" && is_get) co_return co_await list_models(worker, exchange);
+  if (path.starts_with("/models/") && is_get)
+    co_return co_await show_model(worker, exchange, std::string(path.substr(8)));
+  if (path == "/healthz" && is_get) co_return co_await send_json(exchange, 200, R"({"ok":true})");
+  if (path == "/readyz" && is_get) co_return co_await readiness(worker, exchange);
+  if (path == "/metrics" && is_get) co_return co_await metrics(worker, exchange);
+  const bool known = path == "/chat/completions" || path == "/feedback" || path == "/models" ||
+                     path == "/healthz" || path == "/readyz" || path == "/metrics" ||
+                     path.starts_with("/models/");
+  const std::string body = wire::openai_error_body(
+      known ? fmt::format("{} does not take {}", exchange.path(), exchange.method())
+            : fmt::format("there is nothing at {}; requests go to /v1/chat/completions",
+                          exchange.path()),
+      "invalid_request_error", "", known ? "method_not_allowed" : "not_found");
+  co_await send_json(exchange, known ? 405 : 404, body);
+}
+
+}  // namespace rung::gateway

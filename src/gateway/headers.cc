@@ -1,0 +1,83 @@
+#include "gateway/headers.h"
+
+#include <algorithm>
+#include <array>
+
+namespace rung::gateway {
+namespace {
+
+constexpr std::array<std::string_view, 9> kHopByHop{"connection",
+                                                    "keep-alive",
+                                                    "proxy-authenticate",
+                                                    "proxy-authorization",
+                                                    "proxy-connection",
+                                                    "te",
+                                                    "trailer",
+                                                    "transfer-encoding",
+                                                    "upgrade"};
+constexpr std::array<std::string_view, 9> kNotUpstream{
+    "host",   "content-length",  "authorization", "x-api-key",       "api-key",
+    "cookie", "accept-encoding", "expect",        "content-encoding"};
+constexpr std::array<std::string_view, 7> kNotClient{
+    "content-length", "date", "set-cookie", "authorization", "x-api-key", "api-key", "alt-svc"};
+
+template <std::size_t N>
+bool listed(const std::array<std::string_view, N>& names, std::string_view name) {
+  return std::any_of(names.begin(), names.end(),
+                     [&](std::string_view other) { return same_name(name, other); });
+}
+
+bool is_ours(std::string_view name) {
+  return name.size() >= 7 && same_name(name.substr(0, 7), "x-rung-");
+}
+
+/// A header that `connection` names is hop-by-hop too (RFC 9110, 7.6.1).
+bool crosses(const HttpHeaders& headers, std::string_view name, bool has_connection) {
+  return !listed(kHopByHop, name) && !is_ours(name) &&
+         !(has_connection && headers.has_token("connection", name));
+}
+
+}  // namespace
+
+void request_headers(const HttpHeaders& client, const UpstreamConfig& upstream,
+                     std::string& authorization, std::vector<HttpHeader>& out) {
+  const bool has_connection = client.find("connection").has_value();
+  bool has_type = false;
+  for (const HttpHeader& header : client) {
+    if (listed(kNotUpstream, header.name) || !crosses(client, header.name, has_connection))
+      continue;
+    has_type = has_type || same_name(header.name, "content-type");
+    out.push_back(header);
+  }
+  if (!has_type) out.push_back({"content-type", "application/json"});
+  if (!upstream.api_key.empty()) {
+    authorization = "Bearer " + upstream.api_key.reveal();
+    out.push_back({"authorization", authorization});
+  }
+}
+
+void response_headers(const HttpHeaders& upstream, std::vector<HttpHeader>& out) {
+  const bool has_connection = upstream.find("connection").has_value();
+  for (const HttpHeader& header : upstream)
+    if (!listed(kNotClient, header.name) && crosses(upstream, header.name, has_connection))
+      out.push_back(header);
+}
+
+std::string header_text(std::string_view text) {
+  std::string out;
+  out.reserve(std::min<std::size_t>(text.size(), 300));
+  for (std::size_t i = 0; i < text.size() && out.size() < 300; ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (text.substr(i, 2) == "\xc2\xb1") {  // plus-minus
+      out.append("+/-");
+      ++i;
+    } else if (c >= 0x20 && c < 0x7f) {
+      out.push_back(text[i]);
+    } else if (c < 0x80 || c >= 0xc0) {  // one mark for each character that ASCII does not have
+      out.push_back('?');
+    }
+  }
+  return out;
+}
+
+}  // namespace rung::gateway

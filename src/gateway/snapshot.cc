@@ -1,0 +1,118 @@
+#include "gateway/snapshot.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "gateway/yaml_section.h"
+
+namespace rung::gateway {
+namespace {
+
+std::optional<std::size_t> find_arm(std::span<const predict::ArmInfo> arms, std::string_view name) {
+  for (std::size_t i = 0; i < arms.size(); ++i)
+    if (arms[i].name == name) return i;
+  return std::nullopt;
+}
+
+/// Which of the predictor's arms this one is: by its label, its model's `like`, its model's names,
+/// in this order.
+Result<void> match(Arm& arm, const predict::Router& router, const std::string& route) {
+  const auto known = router.arms();
+  if (auto found = find_arm(known, arm.label)) {
+    arm.known_as = found;
+  } else if (!arm.model->like.empty()) {
+    arm.known_as = find_arm(known, arm.model->like);
+    if (!arm.known_as) {
+      std::vector<std::string> names;
+      for (const auto& info : known) names.push_back(info.name);
+      const std::string guess = nearest(arm.model->like, names);
+      return Error{
+          ErrorCode::kInvalidConfig,
+          fmt::format("models.{}.like is \"{}\", which the predictor of route {} does not know; {}",
+                      arm.model->name, arm.model->like, route,
+                      guess.empty() ? fmt::format("known are {}", fmt::join(names, ", "))
+                                    : fmt::format("did you mean {}?", guess))};
+    }
+  } else if (arm.effort.empty()) {
+    arm.known_as = find_arm(known, arm.model->upstream_name);
+  }
+  if (!arm.known_as) {
+    arm.why_unscored = "the predictor does not know it and it says no `like`";
+  } else if (!known[*arm.known_as].has_tokens && !known[*arm.known_as].has_cost) {
+    arm.why_unscored = "the predictor knows neither its tokens nor its cost";
+  } else if (!arm.model->price) {
+    arm.why_unscored = "it has no `price`: an unknown cost is never taken for free";
+  }
+  return {};
+}
+
+Result<std::unique_ptr<const Route>> make_route(
+    const RouteConfig& config, const Config& all,
+    std::map<std::filesystem::path, std::shared_ptr<const predict::Router>>& loaded,
+    const LoadRouter& load) {
+  auto route = std::make_unique<Route>();
+  route->name = config.name;
+  route->policy_spec = config.policy;
+  route->policy = decide::make_policy(config.policy);
+  route->explore = config.explore;
+  if (!config.predictor.empty()) {
+    auto& router = loaded[config.predictor];
+    if (!router) {
+      auto result = load(config.predictor);
+      if (!result) return result.error().with(fmt::format("predictor of route {}", config.name));
+      router = *std::move(result);
+    }
+    route->predictor = router;
+    route->predictor_name = config.predictor.filename().string();
+  }
+  for (const ArmConfig& item : config.arms) {
+    Arm arm{.label = item.label,
+            .model = &all.models[item.model],
+            .effort = item.effort,
+            .strategy = item.strategy,
+            .known_as = {},
+            .why_unscored = {}};
+    if (route->predictor)
+      if (auto matched = match(arm, *route->predictor, config.name); !matched)
+        return matched.error();
+    route->arms.push_back(std::move(arm));
+  }
+  if (route->predictor && std::all_of(route->arms.begin(), route->arms.end(),
+                                      [](const Arm& a) { return !a.why_unscored.empty(); }))
+    return Error{ErrorCode::kInvalidConfig,
+                 fmt::format("routes.{}: none of its arms can be scored; the first, {}: {}. `rung "
+                             "models` lists the reference "
+                             "arms that a model can be `like`",
+                             config.name, route->arms[0].label, route->arms[0].why_unscored)};
+  // What a user would pay without a router is the dearest arm, unless the route says otherwise.
+  const auto output_price = [&](std::size_t i) { return route->arms[i].model->price->output; };
+  for (std::size_t i = 0; i < route->arms.size(); ++i) {
+    if (!route->arms[i].model->price) continue;
+    if (!route->reference || output_price(i) > output_price(*route->reference))
+      route->reference = i;
+    if (!route->cheapest || output_price(i) < output_price(*route->cheapest)) route->cheapest = i;
+  }
+  if (config.reference) route->reference = config.reference;
+  return std::unique_ptr<const Route>(std::move(route));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Snapshot>> make_snapshot(Config config, const LoadRouter& load) {
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->config = std::make_shared<const Config>(std::move(config));
+  std::map<std::filesystem::path, std::shared_ptr<const predict::Router>> loaded;
+  for (const RouteConfig& item : snapshot->config->routes) {
+    auto route = make_route(item, *snapshot->config, loaded, load);
+    if (!route) return route.error();
+    snapshot->route_by_name.emplace(item.name, route->get());
+    snapshot->routes.push_back(*std::move(route));
+  }
+  for (const ModelConfig& model : snapshot->config->models)
+    snapshot->model_by_name.emplace(model.name, &model);
+  return std::shared_ptr<const Snapshot>(std::move(snapshot));
+}
+
+}  // namespace rung::gateway

@@ -1,0 +1,56 @@
+#pragma once
+// A configuration made ready to serve: predictors loaded, arms matched to what they know, policies
+// built. Immutable; workers share it as shared_ptr<const Snapshot>, a reload swaps it.
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "decide/policy.h"
+#include "gateway/config.h"
+#include "predict/router.h"
+
+namespace rung::gateway {
+
+struct Arm {
+  std::string label;
+  const ModelConfig* model = nullptr;
+  std::string effort;
+  std::string strategy;
+  std::optional<std::size_t> known_as;  // the predictor's arm that this one is, or is like
+  std::string why_unscored;  // empty if it can be scored; else why it is only reachable by name
+};
+
+struct Route {
+  std::string name;
+  std::vector<Arm> arms;
+  std::shared_ptr<const predict::Router> predictor;  // null: single arm
+  std::string predictor_name;                        // file name, for the ledger
+  decide::PolicySpec policy_spec;
+  std::unique_ptr<const decide::Policy> policy;
+  double explore = 0;
+  std::optional<std::size_t>
+      reference;  // arm that savings are measured against; empty: no arm has a price
+  std::optional<std::size_t> cheapest;  // arm with the lowest output price
+};
+
+struct Snapshot {
+  std::shared_ptr<const Config> config;
+  std::vector<std::unique_ptr<const Route>> routes;
+  std::unordered_map<std::string, const Route*> route_by_name;
+  std::unordered_map<std::string, const ModelConfig*> model_by_name;
+};
+
+using LoadRouter =
+    std::function<Result<std::shared_ptr<const predict::Router>>(const std::filesystem::path&)>;
+
+/// Errors: kInvalidConfig where config and predictor do not fit (an unknown `like`, a route of
+/// which fewer than one arm can be scored); those of Router::load. `load` is replaced by tests.
+Result<std::shared_ptr<const Snapshot>> make_snapshot(
+    Config config, const LoadRouter& load = predict::Router::load);
+
+}  // namespace rung::gateway

@@ -1,0 +1,64 @@
+#pragma once
+// One event loop with what its requests need: the served snapshot, connection pools, scratch, ids.
+// Everything here belongs to the loop's thread unless it says otherwise.
+
+#include <atomic>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "gateway/decider.h"
+#include "gateway/metrics.h"
+#include "gateway/snapshot.h"
+#include "net/client.h"
+#include "net/server.h"
+#include "state/decision_id.h"
+#include "state/ledger.h"
+
+namespace rung::gateway {
+
+/// What all workers share. Thread-safe members only; outlives the workers.
+struct Shared {
+  Shared(state::Ledger& its_ledger, Metrics& its_metrics, TlsContext* its_tls,
+         const Clock& its_clock)
+      : ledger(its_ledger), metrics(its_metrics), tls(its_tls), clock(its_clock) {}
+  state::Ledger& ledger;
+  Metrics& metrics;
+  TlsContext* tls = nullptr;  // null if no upstream needs it
+  const Clock& clock;
+  std::atomic<bool> draining{false};
+};
+
+/// A snapshot with this worker's connections to its upstreams. Requests hold a shared_ptr, so that
+/// a reload lets them end on what they began with.
+struct Serving {
+  std::shared_ptr<const Snapshot> snapshot;
+  std::vector<std::shared_ptr<ClientPool>> pools;  // by index of upstream
+};
+
+class Worker {
+ public:
+  Worker(Shared& shared, std::size_t index);
+
+  Loop& loop() { return loop_; }
+  Shared& shared() { return shared_; }
+  std::size_t index() const { return index_; }
+  /// Swaps the snapshot. Pools of upstreams that did not change are kept with their connections.
+  void serve(std::shared_ptr<const Snapshot> snapshot);
+  std::shared_ptr<const Serving> serving() const { return serving_; }
+  DeciderScratch& scratch() { return scratch_; }
+  state::DecisionIdSource& ids() { return ids_; }
+
+ private:
+  Shared& shared_;
+  std::size_t index_;
+  Loop loop_;
+  std::shared_ptr<const Serving> serving_;
+  DeciderScratch scratch_;
+  state::DecisionIdSource ids_;
+};
+
+}  // namespace rung::gateway
