@@ -180,6 +180,10 @@ class RecordingUpstream:
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in accept, which would keep the port open
+        self.listener.close()
+
     def accept(self):
         while True:
             try:
