@@ -14,7 +14,7 @@ function fill(node, attributes, children) {
   for (const [key, value] of Object.entries(attributes || {})) {
     if (key.startsWith('on')) node.addEventListener(key.slice(2), value); else node.setAttribute(key, value);
   }
-  node.append(...children.flat().filter((c) => c !== null && c !== undefined).map((c) => c instanceof Node ? c : String(c)));
+  node.append(...children.flat(3).filter((c) => c !== null && c !== undefined).map((c) => c instanceof Node ? c : String(c)));
   return node;
 }
 const card = (size, title, ...rest) => el('section', {class: `card ${size}`}, title ? el('h2', {}, title) : null, ...rest);
@@ -52,7 +52,7 @@ function show(...nodes) { document.getElementById('view').replaceChildren(...nod
 // --- charts ---
 function requestsChart(s) {
   const W = 760, H = 190, left = 40, bottom = 22, count = s.buckets.length, step = (W - left) / count;
-  const top = Math.max(1, ...s.buckets.map((b) => b.arms.reduce((n, a) => n + a.requests, 0)));
+  const most = Math.max(1, ...s.buckets.map((b) => b.arms.reduce((n, a) => n + a.requests, 0))), top = most + most % 2;
   const y = (n) => (H - bottom) * (1 - n / top);
   const chart = svg('svg', {class: 'chart', viewBox: `0 -8 ${W} ${H + 10}`, role: 'img', 'aria-label': 'Requests over time by arm'});
   for (const n of [0, top / 2, top]) chart.append(svg('line', {class: 'axis', x1: left, x2: W, y1: y(n), y2: y(n)}), svg('text', {x: left - 6, y: y(n) + 4, 'text-anchor': 'end'}, n % 1 ? n.toFixed(1) : whole(n)));
