@@ -156,7 +156,7 @@ class Commands(unittest.TestCase):
         for name in ("quickstart.yaml", "openai.yaml"):
             text = (world.ROOT / "examples" / name).read_text()
             copy = self.folder / name
-            copy.write_text(text.replace("router.safetensors", str(world.trained_router())))
+            copy.write_text(text.replace("../build/quickstart/router.safetensors", str(world.trained_router())))
             done = cli("check-config", copy, env={"OPENAI_API_KEY": "sk-x", "RUNG_DATA_DIR": str(world.ROOT / "data"), "RUNG_PORT": "4000",
                                                   "RUNG_ADMIN_PORT": "4001", "REPLAY_PORT": "4002", "RUNG_WORK": str(self.folder)})
             self.assertEqual(done.returncode, 0, done)
