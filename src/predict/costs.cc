@@ -30,8 +30,9 @@ Matrix cost_design(const Matrix& x, const std::vector<Index>& rows) {
 
 float amount(AmountForm form, std::span<const float> weights, float low, float high,
              std::span<const float> design) {
-  float value = 0;
-  for (std::size_t k = 0; k < design.size(); ++k) value += weights[k] * design[k];
+  const auto n = static_cast<Index>(design.size());
+  float value =
+      Eigen::Map<const Vector>(weights.data(), n).dot(Eigen::Map<const Vector>(design.data(), n));
   if (form == AmountForm::kLog) value = std::exp(std::min(value, 60.0f));
   return std::clamp(value, low, high);
 }

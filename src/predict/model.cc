@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 
 #include "predict/tables.h"
 
@@ -68,31 +69,31 @@ void add_neighbours(const ModelView& m, std::span<const float> x, std::span<floa
   alignas(32) std::array<std::int8_t, kDims> query;
   for (std::size_t j = 0; j < kDims; ++j)
     query[j] = static_cast<std::int8_t>(std::lround(127 * std::clamp(x[j], -1.0f, 1.0f)));
-  s.cosine.resize(n);
-  s.order.resize(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    s.cosine[i] = dot(&m.exemplars[i * kDims], query.data());
-    s.order[i] = static_cast<std::uint32_t>(i);
-  }
+  // Cosine and place in one number: the larger is nearer, equal cosines are taken in order, and
+  // selection looks at nothing else.
+  constexpr std::int64_t kPlaces = std::int64_t{1} << 32;
+  s.nearest.resize(n);
+  for (std::size_t i = 0; i < n; ++i)
+    s.nearest[i] = dot(&m.exemplars[i * kDims], query.data()) * kPlaces +
+                   (kPlaces - 1 - static_cast<std::int64_t>(i));
   const std::size_t k = std::min<std::size_t>(m.neighbours.k, n);
-  // Equal cosines are taken in order, so that the vote does not depend on the library's selection.
-  const auto nearer = [&](std::uint32_t a, std::uint32_t b) {
-    return s.cosine[a] != s.cosine[b] ? s.cosine[a] > s.cosine[b] : a < b;
+  const auto end = s.nearest.begin() + static_cast<std::ptrdiff_t>(k);
+  std::nth_element(s.nearest.begin(), end - 1, s.nearest.end(), std::greater<>());
+  std::sort(s.nearest.begin(), end, std::greater<>());
+  const auto cosine = [&](std::size_t i) { return static_cast<float>(s.nearest[i] >> 32); };
+  const auto place = [&](std::size_t i) {
+    return static_cast<std::size_t>(kPlaces - 1 - (s.nearest[i] & (kPlaces - 1)));
   };
-  std::nth_element(s.order.begin(), s.order.begin() + static_cast<std::ptrdiff_t>(k - 1),
-                   s.order.end(), nearer);
-  std::sort(s.order.begin(), s.order.begin() + static_cast<std::ptrdiff_t>(k), nearer);
   const float beta = m.neighbours.beta / (127.0f * 127.0f);
-  const auto top = static_cast<float>(s.cosine[s.order[0]]);
+  const float top = cosine(0);
   float sum = 0;
-  for (std::size_t i = 0; i < k; ++i)
-    sum += std::exp(beta * (static_cast<float>(s.cosine[s.order[i]]) - top));
+  for (std::size_t i = 0; i < k; ++i) sum += std::exp(beta * (cosine(i) - top));
   const float scale = static_cast<float>(k) / sum;
   s.value.assign(m.arms, 0);
   s.total.assign(m.arms, kNeighbourPseudoCounts);
   for (std::size_t i = 0; i < k; ++i) {
-    const float w = scale * std::exp(beta * (static_cast<float>(s.cosine[s.order[i]]) - top));
-    const float* row = &m.exemplar_deviation[s.order[i] * m.arms];
+    const float w = scale * std::exp(beta * (cosine(i) - top));
+    const float* row = &m.exemplar_deviation[place(i) * m.arms];
     for (std::size_t j = 0; j < m.arms; ++j) {
       if (std::isnan(row[j])) continue;
       s.value[j] += w * row[j];
@@ -111,13 +112,11 @@ void bound(std::span<float> q) {
 }
 
 float leverage(std::span<const float> covariance, std::span<const float> x) {
+  constexpr auto kSide = static_cast<Index>(kQualityDims);
+  const Eigen::Map<const Matrix> c(covariance.data(), kSide, kSide);
+  const Eigen::Map<const Vector> v(x.data(), kSide);
   float total = 0;
-  for (std::size_t a = 0; a < kQualityDims; ++a) {
-    float sum = 0;
-    const float* row = &covariance[a * kQualityDims];
-    for (std::size_t b = 0; b < kQualityDims; ++b) sum += row[b] * x[b];
-    total += sum * x[a];
-  }
+  for (Index a = 0; a < kSide; ++a) total += v(a) * c.row(a).dot(v);
   return std::max(total, 0.0f);
 }
 

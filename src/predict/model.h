@@ -84,8 +84,7 @@ struct Model {
 /// Working memory of one thread.
 struct EstimateScratch {
   std::vector<float> task, value, total;
-  std::vector<std::int32_t> cosine;
-  std::vector<std::uint32_t> order;
+  std::vector<std::int64_t> nearest;
 };
 
 /// Estimates of every arm for one design vector [kDesignDims]. Finite for finite tables; quality

@@ -12,7 +12,7 @@
 
 namespace rung::predict {
 
-inline constexpr std::size_t kMaxExemplars = 8192;  // bounds the time of a decision and of training
+inline constexpr std::size_t kMaxExemplars = 2048;  // bounds the time of a decision and of training
 inline constexpr float kNeighbourPseudoCounts = 10;
 
 struct NeighbourConfig {

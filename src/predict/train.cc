@@ -17,11 +17,14 @@
 namespace rung::predict {
 namespace {
 
-constexpr std::size_t kMostCvRows = 32'768;  // cross-validation reads no more: its choices are stable long before
-constexpr float kFrontierBand = 0.08f;       // arms farther below the hull are pruned
-constexpr double kShrinkage = 0.8;           // of the stacked weights
-// Out-of-fold gain in standard errors below which the router is static. At 1 the small sets lost more to missed gains than they were
-// saved from losses; of the routers measured between 0.6 and 1, seven in a hundred were below the hull on unseen rows.
+constexpr std::size_t kMostCvRows =
+    32'768;  // cross-validation reads no more: its choices are stable long before
+constexpr float kFrontierBand = 0.08f;  // arms farther below the hull are pruned
+constexpr double kLeastWeight = 0.05;   // of a member, before shrinkage
+constexpr double kShrinkage = 0.8;      // of the stacked weights
+// Out-of-fold gain in standard errors below which the router is static. At 1 the small sets lost
+// more to missed gains than they were saved from losses; of the routers measured between 0.6 and 1,
+// seven in a hundred were below the hull on unseen rows.
 constexpr double kGuard = 0.5;
 constexpr double kAlphas[] = {1, 3, 10, 30, 100, 300};
 constexpr double kTaskAlphas[] = {1, 10};
@@ -29,10 +32,12 @@ constexpr double kTaskAlphas[] = {1, 10};
 float nan() { return std::numeric_limits<float>::quiet_NaN(); }
 
 /// The rows of `table` at `rows` as matrices; scores become deviations from `mean`.
-Matrix cells(const outcomes::Table& table, const std::vector<std::size_t>& rows, const std::vector<float>& column) {
+Matrix cells(const outcomes::Table& table, const std::vector<std::size_t>& rows,
+             const std::vector<float>& column) {
   Matrix out(static_cast<Index>(rows.size()), static_cast<Index>(table.arm_count()));
   for (std::size_t i = 0; i < rows.size(); ++i)
-    for (std::size_t j = 0; j < table.arm_count(); ++j) out(static_cast<Index>(i), static_cast<Index>(j)) = column[table.cell(rows[i], j)];
+    for (std::size_t j = 0; j < table.arm_count(); ++j)
+      out(static_cast<Index>(i), static_cast<Index>(j)) = column[table.cell(rows[i], j)];
   return out;
 }
 
@@ -60,7 +65,8 @@ class Trainer {
 
   Result<void> prepare() {
     const std::size_t n = table_.rows();
-    if (n == 0 || m_ == 0) return Error{ErrorCode::kInvalidData, "there are no outcomes to learn from"};
+    if (n == 0 || m_ == 0)
+      return Error{ErrorCode::kInvalidData, "there are no outcomes to learn from"};
     model_.method = options_.method;
     model_.seed = options_.seed;
     model_.rows = n;
@@ -71,7 +77,9 @@ class Trainer {
     if (auto ok = step(); !ok) return ok;
     const outcomes::Groups groups = outcomes::group_by_text(table_);
     if (groups.count() < options_.folds)
-      return Error{ErrorCode::kInvalidData, fmt::format("the rows hold {} different texts; {} folds need at least as many", groups.count(), options_.folds)};
+      return Error{ErrorCode::kInvalidData,
+                   fmt::format("the rows hold {} different texts; {} folds need at least as many",
+                               groups.count(), options_.folds)};
     fold_all_ = outcomes::fold_rows(groups, options_.folds, options_.seed);
     if (auto ok = step(); !ok) return ok;
     describe_arms();
@@ -114,7 +122,8 @@ class Trainer {
   void fill(Dataset& data, const std::vector<std::size_t>& rows) {
     const auto n = static_cast<Index>(rows.size());
     data.x.resize(n, x_.cols());
-    for (Index i = 0; i < n; ++i) data.x.row(i) = x_.row(static_cast<Index>(rows[static_cast<std::size_t>(i)]));
+    for (Index i = 0; i < n; ++i)
+      data.x.row(i) = x_.row(static_cast<Index>(rows[static_cast<std::size_t>(i)]));
     data.deviation = cells(table_, rows, table_.score);
     data.mean = Eigen::Map<const Vector>(model_.base.data(), static_cast<Index>(m_));
     data.deviation.rowwise() -= data.mean.transpose();
@@ -129,8 +138,8 @@ class Trainer {
     data.pools = find_pools(data.deviation);
   }
 
-  /// Arms far below the frontier of those that were scored on the same rows are not told apart by query: their noise
-  /// would win now and then (the winner's curse), their signal hardly ever.
+  /// Arms far below the frontier of those that were scored on the same rows are not told apart by
+  /// query: their noise would win now and then (the winner's curse), their signal hardly ever.
   void prune(const Matrix& cost) {
     for (const Pool& pool : data_.pools) {
       std::vector<outcomes::Point> points;
@@ -139,7 +148,8 @@ class Trainer {
         double score = 0, money = 0;
         std::size_t n = 0;
         for (const Index i : pool.rows)
-          if (!std::isnan(cost(i, j))) score += data_.deviation(i, j) + data_.mean(j), money += cost(i, j), ++n;
+          if (!std::isnan(cost(i, j)))
+            score += data_.deviation(i, j) + data_.mean(j), money += cost(i, j), ++n;
         if (n == 0) continue;
         points.push_back({money / static_cast<double>(n), score / static_cast<double>(n)});
         arms.push_back(static_cast<std::size_t>(j));
@@ -151,12 +161,17 @@ class Trainer {
         const double gap = above - points[p].score;
         if (gap <= kFrontierBand) continue;
         model_.arms[arms[p]].kept = false;
-        const auto mixture = hull.mixture(points[p].cost).value_or(outcomes::Mixture{hull.sources()[0], hull.sources()[0], 0});
-        model_.pruned.push_back({static_cast<std::uint32_t>(arms[p]), static_cast<std::uint32_t>(arms[mixture.low]),
-                                 static_cast<std::uint32_t>(arms[mixture.high]), static_cast<float>(mixture.weight), static_cast<float>(gap)});
+        const auto mixture =
+            hull.mixture(points[p].cost)
+                .value_or(outcomes::Mixture{hull.sources()[0], hull.sources()[0], 0});
+        model_.pruned.push_back({static_cast<std::uint32_t>(arms[p]),
+                                 static_cast<std::uint32_t>(arms[mixture.low]),
+                                 static_cast<std::uint32_t>(arms[mixture.high]),
+                                 static_cast<float>(mixture.weight), static_cast<float>(gap)});
       }
     }
-    std::sort(model_.pruned.begin(), model_.pruned.end(), [](const PrunedArm& a, const PrunedArm& b) { return a.arm < b.arm; });
+    std::sort(model_.pruned.begin(), model_.pruned.end(),
+              [](const PrunedArm& a, const PrunedArm& b) { return a.arm < b.arm; });
   }
 
   /// Cells of arms that are not kept take no part in learning differences.
@@ -176,13 +191,23 @@ class Trainer {
     Dataset learn = data_;
     learn.deviation = kept_only(data_.deviation);
     learn.pools = find_pools(learn.deviation);
-    const Matrix target = centred(learn.deviation.array().isNaN().select(0.0f, learn.deviation), learn.deviation);
+    const Matrix target =
+        centred(learn.deviation.array().isNaN().select(0.0f, learn.deviation), learn.deviation);
 
     auto candidates = make_candidates(learn, target);
     if (!candidates) return candidates.error();
     std::vector<Matrix> centred_members;
-    for (const Candidate& c : *candidates) centred_members.push_back(centred(c.out_of_fold, learn.deviation));
+    for (const Candidate& c : *candidates)
+      centred_members.push_back(centred(c.out_of_fold, learn.deviation));
     std::vector<double> weights = nonnegative_least_squares(centred_members, target);
+    // A member that hardly counts costs time at every decision: the others take over its share.
+    for (std::size_t c = candidates->size(); c-- > 0;) {
+      if (weights[c] >= kLeastWeight || candidates->size() == 1) continue;
+      candidates->erase(candidates->begin() + static_cast<std::ptrdiff_t>(c));
+      centred_members.erase(centred_members.begin() + static_cast<std::ptrdiff_t>(c));
+      weights = nonnegative_least_squares(centred_members, target);
+      c = candidates->size();
+    }
     for (double& w : weights) w *= kShrinkage;
     Matrix quality = data_.mean.transpose().replicate(data_.rows(), 1);
     for (std::size_t c = 0; c < candidates->size(); ++c) {
@@ -190,7 +215,8 @@ class Trainer {
       model_.members.push_back({(*candidates)[c].name, (*candidates)[c].detail, weights[c]});
     }
     for (const PrunedArm& p : model_.pruned)
-      quality.col(p.arm) = ((1 - p.weight) * quality.col(p.low) + p.weight * quality.col(p.high)).array() - p.gap;
+      quality.col(p.arm) =
+          ((1 - p.weight) * quality.col(p.low) + p.weight * quality.col(p.high)).array() - p.gap;
     if (auto ok = step(); !ok) return ok;
     // The guard: would it have been worth it on rows it had not seen?
     if (auto judged = judge(quality, cost_oof); !judged) return judged;
@@ -215,13 +241,16 @@ class Trainer {
   };
 
   bool wanted(std::string_view name) const {
-    // Clusters earn no weight beside tasks and neighbours on any set measured; alone they are a method of their own.
-    return (options_.method == "ensemble" && name != "clusters") || options_.method == name || (name == "neighbours" && options_.method == "knn") ||
+    // Clusters earn no weight beside tasks and neighbours on any set measured; alone they are a
+    // method of their own.
+    return (options_.method == "ensemble" && name != "clusters") || options_.method == name ||
+           (name == "neighbours" && options_.method == "knn") ||
            (name == "clusters" && options_.method == "cluster");
   }
 
   /// Ridge predictions of the deviations, pool by pool; cells outside the pools stay 0.
-  Matrix ridge_out_of_fold(const Dataset& learn, const std::vector<FoldedRidge>& ridges, double alpha, Index rank = 0) const {
+  Matrix ridge_out_of_fold(const Dataset& learn, const std::vector<FoldedRidge>& ridges,
+                           double alpha, Index rank = 0) const {
     Matrix out = Matrix::Zero(learn.rows(), learn.arms());
     for (std::size_t p = 0; p < learn.pools.size(); ++p) {
       const Pool& pool = learn.pools[p];
@@ -232,14 +261,17 @@ class Trainer {
         weights[f] = w.cast<float>();
       });
       for (Index i = 0; i < learn.rows(); ++i) {
-        const Eigen::RowVectorXf row = learn.x.row(i).head(static_cast<Index>(kQualityDims)) * weights[learn.fold[static_cast<std::size_t>(i)]];
-        for (std::size_t a = 0; a < pool.arms.size(); ++a) out(i, pool.arms[a]) = row(static_cast<Index>(a));
+        const Eigen::RowVectorXf row = learn.x.row(i).head(static_cast<Index>(kQualityDims)) *
+                                       weights[learn.fold[static_cast<std::size_t>(i)]];
+        for (std::size_t a = 0; a < pool.arms.size(); ++a)
+          out(i, pool.arms[a]) = row(static_cast<Index>(a));
       }
     }
     return out;
   }
 
-  /// Keeps what the fitted values vary in most: scores = queries [., rank] x arms [rank, m], the factorisation across models.
+  /// Keeps what the fitted values vary in most: scores = queries [., rank] x arms [rank, m], the
+  /// factorisation across models.
   static MatrixD reduce_rank(const MatrixD& w, const MatrixD& gram, Index rank) {
     if (rank >= w.cols()) return w;
     const Eigen::SelfAdjointEigenSolver<MatrixD> eigen(w.transpose() * gram * w);
@@ -250,11 +282,15 @@ class Trainer {
   std::vector<FoldedRidge> make_ridges(const Dataset& learn) const {
     std::vector<FoldedRidge> ridges;
     for (const Pool& pool : learn.pools) {
-      Matrix x(static_cast<Index>(pool.rows.size()), static_cast<Index>(kQualityDims)), y(x.rows(), static_cast<Index>(pool.arms.size()));
+      Matrix x(static_cast<Index>(pool.rows.size()), static_cast<Index>(kQualityDims)),
+          y(x.rows(), static_cast<Index>(pool.arms.size()));
       std::vector<std::uint32_t> fold;
       for (std::size_t r = 0; r < pool.rows.size(); ++r) {
-        x.row(static_cast<Index>(r)) = learn.x.row(pool.rows[r]).head(static_cast<Index>(kQualityDims));
-        for (std::size_t a = 0; a < pool.arms.size(); ++a) y(static_cast<Index>(r), static_cast<Index>(a)) = learn.deviation(pool.rows[r], pool.arms[a]);
+        x.row(static_cast<Index>(r)) =
+            learn.x.row(pool.rows[r]).head(static_cast<Index>(kQualityDims));
+        for (std::size_t a = 0; a < pool.arms.size(); ++a)
+          y(static_cast<Index>(r), static_cast<Index>(a)) =
+              learn.deviation(pool.rows[r], pool.arms[a]);
         fold.push_back(learn.fold[static_cast<std::size_t>(pool.rows[r])]);
       }
       ridges.emplace_back(x, static_cast<Index>(kQualityDims), y, fold, learn.folds);
@@ -277,8 +313,15 @@ class Trainer {
       double best = 0;
       Candidate keep;
       for (const double alpha : kAlphas)
-        better({.name = "linear", .detail = fmt::format("alpha {:g}", alpha), .out_of_fold = ridge_out_of_fold(learn, ridges, alpha),
-                .kind = Candidate::Kind::kLinear, .alpha = alpha, .neighbours = {}, .centroids = {}, .rank = 0}, best, keep);
+        better({.name = "linear",
+                .detail = fmt::format("alpha {:g}", alpha),
+                .out_of_fold = ridge_out_of_fold(learn, ridges, alpha),
+                .kind = Candidate::Kind::kLinear,
+                .alpha = alpha,
+                .neighbours = {},
+                .centroids = {},
+                .rank = 0},
+               best, keep);
       if (best > 0) best_alpha = keep.alpha;
       if (wanted("linear")) add(keep, best);
     }
@@ -288,9 +331,15 @@ class Trainer {
       Candidate keep;
       for (const Index rank : {1, 2, 3, 5})
         if (rank < learn.arms())
-          better({.name = "lowrank", .detail = fmt::format("rank {}, alpha {:g}", rank, best_alpha),
-                  .out_of_fold = ridge_out_of_fold(learn, ridges, best_alpha, rank), .kind = Candidate::Kind::kLowRank,
-                  .alpha = best_alpha, .neighbours = {}, .centroids = {}, .rank = rank}, best, keep);
+          better({.name = "lowrank",
+                  .detail = fmt::format("rank {}, alpha {:g}", rank, best_alpha),
+                  .out_of_fold = ridge_out_of_fold(learn, ridges, best_alpha, rank),
+                  .kind = Candidate::Kind::kLowRank,
+                  .alpha = best_alpha,
+                  .neighbours = {},
+                  .centroids = {},
+                  .rank = rank},
+                 best, keep);
       add(keep, best);
     }
     if (wanted("neighbours")) {
@@ -301,20 +350,33 @@ class Trainer {
       double best = 0;
       Candidate keep;
       for (std::size_t c = 0; c < configs.size(); ++c)
-        better({.name = "neighbours", .detail = fmt::format("k {}, beta {:g}", configs[c].k, configs[c].beta),
-                .out_of_fold = std::move(predictions[c]), .kind = Candidate::Kind::kNeighbours, .alpha = 0,
-                .neighbours = configs[c], .centroids = {}, .rank = 0}, best, keep);
+        better({.name = "neighbours",
+                .detail = fmt::format("k {}, beta {:g}", configs[c].k, configs[c].beta),
+                .out_of_fold = std::move(predictions[c]),
+                .kind = Candidate::Kind::kNeighbours,
+                .alpha = 0,
+                .neighbours = configs[c],
+                .centroids = {},
+                .rank = 0},
+               best, keep);
       add(keep, best);
     }
     if (auto ok = step(); !ok) return ok.error();
     if (wanted("tasks") && learn.categories >= 2) {
-      const FoldedRidge ridge(learn.x, static_cast<Index>(kQualityDims), one_hot(learn), learn.fold, learn.folds);
+      const FoldedRidge ridge(learn.x, static_cast<Index>(kQualityDims), one_hot(learn), learn.fold,
+                              learn.folds);
       double best = 0;
       Candidate keep;
       for (const double alpha : kTaskAlphas)
-        better({.name = "tasks", .detail = fmt::format("{} tasks, alpha {:g}", learn.categories, alpha),
-                .out_of_fold = tasks_out_of_fold(learn, ridge, alpha), .kind = Candidate::Kind::kTasks, .alpha = alpha,
-                .neighbours = {}, .centroids = {}, .rank = 0}, best, keep);
+        better({.name = "tasks",
+                .detail = fmt::format("{} tasks, alpha {:g}", learn.categories, alpha),
+                .out_of_fold = tasks_out_of_fold(learn, ridge, alpha),
+                .kind = Candidate::Kind::kTasks,
+                .alpha = alpha,
+                .neighbours = {},
+                .centroids = {},
+                .rank = 0},
+               best, keep);
       add(keep, best);
     }
     if (wanted("clusters")) {
@@ -323,8 +385,15 @@ class Trainer {
       for (const std::size_t k : {16u, 48u}) {
         Matrix centroids = fit_clusters(learn, k, options_.seed);
         Matrix prediction = clusters_out_of_fold(learn, centroids);
-        better({.name = "clusters", .detail = fmt::format("{} clusters", centroids.rows()), .out_of_fold = std::move(prediction),
-                .kind = Candidate::Kind::kClusters, .alpha = 0, .neighbours = {}, .centroids = std::move(centroids), .rank = 0}, best, keep);
+        better({.name = "clusters",
+                .detail = fmt::format("{} clusters", centroids.rows()),
+                .out_of_fold = std::move(prediction),
+                .kind = Candidate::Kind::kClusters,
+                .alpha = 0,
+                .neighbours = {},
+                .centroids = std::move(centroids),
+                .rank = 0},
+               best, keep);
       }
       add(keep, best);
     }
@@ -336,13 +405,15 @@ class Trainer {
     Matrix tokens = Matrix::Constant(data_.rows(), data_.arms(), nan()), out_of_fold;
     for (Index i = 0; i < tokens.rows(); ++i)
       for (Index j = 0; j < tokens.cols(); ++j) {
-        const auto value = table_.completion_tokens[table_.cell(cv_rows_[static_cast<std::size_t>(i)], static_cast<std::size_t>(j))];
+        const auto value = table_.completion_tokens[table_.cell(
+            cv_rows_[static_cast<std::size_t>(i)], static_cast<std::size_t>(j))];
         if (value != outcomes::kNoTokens) tokens(i, j) = static_cast<float>(value);
       }
     model_.tokens = fit_amounts(data_, tokens, out_of_fold);
   }
 
-  /// Out-of-fold hull gain; with several pools (files with different arms) their mean, weighted by rows.
+  /// Out-of-fold hull gain; with several pools (files with different arms) their mean, weighted by
+  /// rows.
   Result<void> judge(const Matrix& quality, const Matrix& cost_oof) {
     double gain = 0, variance = 0, total = 0;
     for (const Pool& pool : data_.pools) {
@@ -354,7 +425,8 @@ class Trainer {
           q.push_back(quality(i, j));
           c.push_back(cost_oof(i, j));
         }
-      const auto result = outcomes::hull_gain({pool.rows.size(), pool.arms.size(), score, cost, q, c});
+      const auto result =
+          outcomes::hull_gain({pool.rows.size(), pool.arms.size(), score, cost, q, c});
       if (!result) continue;  // a pool without costs has no hull
       const auto n = static_cast<double>(pool.rows.size());
       gain += n * result->gain;
@@ -362,18 +434,22 @@ class Trainer {
       total += n;
     }
     if (total == 0)
-      return Error{ErrorCode::kInvalidData, "no row has both a score and a cost: without costs there is nothing to weigh quality against"};
+      return Error{ErrorCode::kInvalidData,
+                   "no row has both a score and a cost: without costs there is nothing to weigh "
+                   "quality against"};
     model_.hull_gain = 100 * gain / total;
     model_.hull_gain_se = 100 * std::sqrt(variance) / total;
     return {};
   }
 
-  /// Standard errors from the out-of-fold residuals. The noise of one score is their standard deviation; what stays in the means of
-  /// residuals over clusters, beyond what that noise leaves there, is error of the expectation (method of moments).
+  /// Standard errors from the out-of-fold residuals. The noise of one score is their standard
+  /// deviation; what stays in the means of residuals over clusters, beyond what that noise leaves
+  /// there, is error of the expectation (method of moments).
   void doubts(const Matrix& quality) {
     model_.se_floor.assign(m_, 0);
     model_.noise.assign(m_, 0);
-    const std::size_t k = std::clamp<std::size_t>(static_cast<std::size_t>(data_.rows()) / 60, 2, 256);
+    const std::size_t k =
+        std::clamp<std::size_t>(static_cast<std::size_t>(data_.rows()) / 60, 2, 256);
     const auto group = assign_clusters(data_, fit_clusters(data_, k, options_.seed + 1));
     for (std::size_t j = 0; j < m_; ++j) {
       const auto col = static_cast<Index>(j);
@@ -399,7 +475,8 @@ class Trainer {
         weight += n[c];
       }
       model_.noise[j] = static_cast<float>(std::sqrt(noise));
-      model_.se_floor[j] = static_cast<float>(std::sqrt(std::max(weight > 0 ? excess / weight : 0, noise / count)));
+      model_.se_floor[j] =
+          static_cast<float>(std::sqrt(std::max(weight > 0 ? excess / weight : 0, noise / count)));
     }
   }
 
@@ -428,7 +505,8 @@ class Trainer {
           for (std::size_t p = 0; p < all.pools.size(); ++p) {
             MatrixD w = ridges[p].solve_all(member.alpha);
             if (member.rank > 0) w = reduce_rank(w, ridges[p].gram(), member.rank);
-            for (std::size_t a = 0; a < all.pools[p].arms.size(); ++a) linear.col(all.pools[p].arms[a]) += weights[c] * w.col(static_cast<Index>(a));
+            for (std::size_t a = 0; a < all.pools[p].arms.size(); ++a)
+              linear.col(all.pools[p].arms[a]) += weights[c] * w.col(static_cast<Index>(a));
           }
           break;
         case Candidate::Kind::kNeighbours: {
@@ -438,32 +516,44 @@ class Trainer {
           model_.neighbours = member.neighbours;
           for (const Index i : choose_exemplars(scored)) {
             for (std::size_t d = 0; d < kEmbeddingDims; ++d)
-              model_.exemplars.push_back(static_cast<std::int8_t>(std::lround(127 * std::clamp(all.x(i, static_cast<Index>(d)), -1.0f, 1.0f))));
-            for (Index j = 0; j < all.arms(); ++j) model_.exemplar_deviation.push_back(static_cast<float>(weights[c]) * all.deviation(i, j));
+              model_.exemplars.push_back(static_cast<std::int8_t>(
+                  std::lround(127 * std::clamp(all.x(i, static_cast<Index>(d)), -1.0f, 1.0f))));
+            for (Index j = 0; j < all.arms(); ++j)
+              model_.exemplar_deviation.push_back(static_cast<float>(weights[c]) *
+                                                  all.deviation(i, j));
           }
           break;
         }
         case Candidate::Kind::kTasks: {
-          const FoldedRidge ridge(all.x, static_cast<Index>(kQualityDims), one_hot(all), all.fold, all.folds);
+          const FoldedRidge ridge(all.x, static_cast<Index>(kQualityDims), one_hot(all), all.fold,
+                                  all.folds);
           const Matrix w = ridge.solve_all(member.alpha).cast<float>();
           model_.task_weights.assign(w.data(), w.data() + w.size());
-          model_.task_table = scaled(mean_table(all, all.category, all.categories, everything, kTaskPseudoCounts), weights[c]);
+          model_.task_table =
+              scaled(mean_table(all, all.category, all.categories, everything, kTaskPseudoCounts),
+                     weights[c]);
           break;
         }
         case Candidate::Kind::kClusters:
-          model_.centroids.assign(member.centroids.data(), member.centroids.data() + member.centroids.size());
-          model_.cluster_table = scaled(mean_table(all, assign_clusters(all, member.centroids), static_cast<std::size_t>(member.centroids.rows()),
-                                                   everything, kClusterPseudoCounts), weights[c]);
+          model_.centroids.assign(member.centroids.data(),
+                                  member.centroids.data() + member.centroids.size());
+          model_.cluster_table =
+              scaled(mean_table(all, assign_clusters(all, member.centroids),
+                                static_cast<std::size_t>(member.centroids.rows()), everything,
+                                kClusterPseudoCounts),
+                     weights[c]);
           break;
       }
     }
     const Matrix folded = linear.cast<float>();
     if (!ridges.empty()) model_.linear.assign(folded.data(), folded.data() + folded.size());
     // Doubt of the coefficients, from the normal matrix of all rows.
-    const FoldedRidge plain(all.x, static_cast<Index>(kQualityDims), Matrix::Zero(all.rows(), 1), all.fold, all.folds);
+    const FoldedRidge plain(all.x, static_cast<Index>(kQualityDims), Matrix::Zero(all.rows(), 1),
+                            all.fold, all.folds);
     MatrixD normal = plain.gram();
     normal.diagonal().array() += 30;
-    const Matrix inverse = normal.ldlt().solve(MatrixD::Identity(normal.rows(), normal.cols())).cast<float>();
+    const Matrix inverse =
+        normal.ldlt().solve(MatrixD::Identity(normal.rows(), normal.cols())).cast<float>();
     model_.covariance.assign(inverse.data(), inverse.data() + inverse.size());
   }
 
@@ -489,7 +579,10 @@ class Trainer {
       }
       // The standard error of a mean of scores, which cannot vary more than by p (1 - p).
       const double p = arm.mean_quality;
-      model_.se_floor[j] = arm.rows > 0 ? static_cast<float>(std::sqrt(std::max(p * (1 - p), 1e-4) / static_cast<double>(arm.rows))) : 0.5f;
+      model_.se_floor[j] =
+          arm.rows > 0 ? static_cast<float>(
+                             std::sqrt(std::max(p * (1 - p), 1e-4) / static_cast<double>(arm.rows)))
+                       : 0.5f;
     }
   }
 
@@ -507,11 +600,15 @@ class Trainer {
 }  // namespace
 
 Result<Model> train(const outcomes::Table& table, const TrainOptions& options) {
-  constexpr std::string_view kMethods[] = {"ensemble", "linear", "neighbours", "knn", "tasks", "clusters", "cluster", "lowrank", "static"};
+  constexpr std::string_view kMethods[] = {"ensemble", "linear",  "neighbours", "knn",   "tasks",
+                                           "clusters", "cluster", "lowrank",    "static"};
   if (std::find(std::begin(kMethods), std::end(kMethods), options.method) == std::end(kMethods))
-    return Error{ErrorCode::kInvalidArgument, fmt::format("there is no method \"{}\"; known are {}", options.method, fmt::join(kMethods, ", "))};
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("there is no method \"{}\"; known are {}", options.method,
+                             fmt::join(kMethods, ", "))};
   if (options.folds < 2 || options.folds > 20)
-    return Error{ErrorCode::kInvalidArgument, fmt::format("{} folds; expected 2 to 20", options.folds)};
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("{} folds; expected 2 to 20", options.folds)};
   return Trainer(table, options).run();
 }
 
