@@ -1,0 +1,95 @@
+#include "predict/train.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "base/random.h"
+
+namespace rung::predict {
+namespace {
+
+/// 600 prompts of two kinds. Planted: each of two arms is good at one kind; else both scores are
+/// coins. The first costs a tenth.
+outcomes::Table two_kinds(bool planted) {
+  outcomes::Table table;
+  table.arms = {"words", "numbers"};
+  Rng rng(4);
+  for (std::size_t i = 0; i < 600; ++i) {
+    const bool numbers = rng.below(2) == 1;
+    std::string prompt = numbers ? "Compute" : "Describe";
+    for (int w = 0; w < 9;
+         ++w) {  // words of three letters, from one half of the alphabet for each kind
+      prompt.push_back(' ');
+      for (int c = 0; c < 3; ++c)
+        prompt.push_back(
+            static_cast<char>((numbers ? 'a' : 'n') + static_cast<int>(rng.below(13))));
+    }
+    table.ids.push("q" + std::to_string(i));
+    table.prompts.push(prompt);
+    table.category.push_back(outcomes::kNoCategory);
+    for (std::size_t j = 0; j < 2; ++j) {
+      const double good =
+          planted ? ((j == 1) == numbers ? (numbers ? 0.95 : 0.9) : (numbers ? 0.2 : 0.6)) : 0.5;
+      table.score.push_back(rng.uniform() < good ? 1.0f : 0.0f);
+      table.cost.push_back(j == 0 ? 0.0001f : 0.001f);
+      table.prompt_tokens.push_back(outcomes::kNoTokens);
+      table.completion_tokens.push_back(outcomes::kNoTokens);
+    }
+  }
+  return table;
+}
+
+std::vector<float> qualities(const Model& model, std::string_view prompt) {
+  const ModelView view = model.view();
+  const Matrix x = embed_all(view.embedding, 1, [&](std::size_t) { return prompt; });
+  std::vector<Estimate> out(view.arms);
+  EstimateScratch scratch;
+  estimate_arms(view, {x.data(), kDesignDims}, out, scratch);
+  return {out[0].quality, out[1].quality};
+}
+
+TEST(Train, FindsAPlantedSplitOfTasks) {
+  const auto model = train(two_kinds(true));
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_FALSE(model->is_static);
+  EXPECT_GT(model->hull_gain, 5);
+  const auto words = qualities(*model, "Describe nop qrs tuv xyz nrs ptu vwx yzn oqs");
+  const auto numbers = qualities(*model, "Compute abc def ghi jkl mab cde fgh ijk lma");
+  EXPECT_GT(words[0], words[1] + 0.1f);
+  EXPECT_GT(numbers[1], numbers[0] + 0.2f);
+}
+
+TEST(Train, IsStaticOnNoiseAndSaysWhy) {
+  const auto model = train(two_kinds(false));
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_TRUE(model->is_static);
+  EXPECT_EQ(model->members.back().name, "static");
+  EXPECT_EQ(qualities(*model, "Compute abc"), qualities(*model, "Describe xyz"));
+}
+
+TEST(Train, GivesTheSameModelOnAnyNumberOfThreads) {
+  const auto many = train(two_kinds(true));
+  ::setenv("RUNG_THREADS", "1", 1);
+  const auto one = train(two_kinds(true));
+  ::unsetenv("RUNG_THREADS");
+  ASSERT_TRUE(many && one);
+  EXPECT_EQ(many->embedding.table, one->embedding.table);
+  EXPECT_EQ(many->linear, one->linear);
+  EXPECT_EQ(many->exemplars, one->exemplars);
+  EXPECT_EQ(many->cost.weights, one->cost.weights);
+  EXPECT_EQ(many->se_floor, one->se_floor);
+}
+
+TEST(Train, RefusesWhatItCannotLearnFrom) {
+  EXPECT_EQ(train({}).error().code, ErrorCode::kInvalidData);
+  EXPECT_EQ(train(two_kinds(true), {.method = "magic"}).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(train(two_kinds(true), {.method = "linear", .folds = 1}).error().code,
+            ErrorCode::kInvalidArgument);
+  outcomes::Table free = two_kinds(true);
+  for (float& cost : free.cost) cost = outcomes::kMissing;
+  EXPECT_EQ(train(free).error().code, ErrorCode::kInvalidData);
+}
+
+}  // namespace
+}  // namespace rung::predict
