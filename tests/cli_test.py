@@ -78,6 +78,28 @@ class Commands(unittest.TestCase):
         self.assertEqual(cli("train", "--outcomes", packed, "--out", b).returncode, 0)
         self.assertEqual(len(a.read_bytes()), len(b.read_bytes()))
 
+    def test_a_file_for_each_model_trains_the_same_router_as_one_file(self):
+        rows = [json.loads(line) for line in OUTCOMES.read_text().splitlines()]
+        files = []
+        for arm in rows[0]["models"]:
+            files.append(self.folder / f"{arm}.jsonl")
+            files[-1].write_text("".join(json.dumps({**row, "models": {arm: row["models"][arm]}}) + "\n" for row in rows))
+        a, b = self.folder / "a.safetensors", self.folder / "b.safetensors"
+        self.assertEqual(cli("train", "--outcomes", OUTCOMES, "--out", a).returncode, 0)
+        done = cli("train", "--outcomes", *files, "--out", b)
+        self.assertEqual(done.returncode, 0, done)
+        self.assertEqual(a.read_bytes(), b.read_bytes())
+
+    def test_files_that_contradict_each_other_are_refused_with_both_places(self):
+        row = json.loads(OUTCOMES.read_text().splitlines()[0])
+        other = json.loads(json.dumps(row))
+        other["models"]["rung-small"]["score"] = 1 - row["models"]["rung-small"]["score"]
+        first, second = self.folder / "first.jsonl", self.folder / "second.jsonl"
+        first.write_text(json.dumps(row) + "\n")
+        for text, says in ((other, "models.rung-small.score: found"), ({**row, "prompt": "another question"}, "prompt: found another text")):
+            second.write_text(json.dumps(text) + "\n")
+            self.refused("train", "--outcomes", first, second, "--out", self.folder / "x.safetensors", says=["first.jsonl:1", "second.jsonl:1", says])
+
     def test_broken_outcomes_are_refused_with_file_and_line(self):
         good = OUTCOMES.read_text().splitlines()[0]
         row = json.loads(good)
