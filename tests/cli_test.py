@@ -105,33 +105,47 @@ class Commands(unittest.TestCase):
         row = json.loads(good)
         over = json.loads(good)
         over["id"], over["models"]["rung-small"]["score"] = "other", 1.5
+        none = json.loads(good)
+        none["id"], none["models"]["rung-small"]["score"] = "other", float("nan")
         cases = {
-            "cut.jsonl": good + "\n" + good[: len(good) // 2] + "\n",
-            "score.jsonl": good + "\n" + json.dumps(over) + "\n",
-            "twice.jsonl": good + "\n" + good + "\n",
-            "noid.jsonl": good + "\n" + json.dumps({k: v for k, v in row.items() if k != "id"}) + "\n",
+            "cut.jsonl": (good[: len(good) // 2], "not valid JSON"),
+            "score.jsonl": (json.dumps(over), "models.rung-small.score: found 1.5; expected a number between 0 and 1"),
+            "nan.jsonl": (json.dumps(none), "models.rung-small.score: found NaN; expected a number, or null"),
+            "twice.jsonl": (good, f'found "{row["id"]}", which is already the id of'),
+            "noid.jsonl": (json.dumps({k: v for k, v in row.items() if k != "id"}), 'the field "id" is missing'),
         }
-        for name, text in cases.items():
+        for name, (second, says) in cases.items():
             file = self.folder / name
-            file.write_text(text)
-            done = self.refused("train", "--outcomes", file, "--out", self.folder / "x.safetensors", says=name)
+            file.write_text(good + "\n" + second + "\n")
+            done = self.refused("train", "--outcomes", file, "--out", self.folder / "x.safetensors", says=[name, says])
             self.assertRegex(done.stderr, r"(?::2\b|line 2)", name)
         empty, cut = self.folder / "empty.jsonl", self.folder / "cut.jsonl.gz"
         empty.write_text("")
         cut.write_bytes(gzip.compress(OUTCOMES.read_bytes())[:-200])
-        for file in (empty, cut, self.folder / "missing.jsonl"):
-            self.refused("train", "--outcomes", file, "--out", self.folder / "x.safetensors", says=file.name)
+        for file, says in ((empty, "is empty; expected at least one outcome"), (cut, "ends in the middle of its gzip data"),
+                           (self.folder / "missing.jsonl", "No such file")):
+            self.refused("train", "--outcomes", file, "--out", self.folder / "x.safetensors", says=[file.name, says])
+            self.refused("evaluate", "--router", world.trained_router(), "--outcomes", file, says=[file.name, says])
         self.assertEqual(list(self.folder.glob("*x.safetensors*")), [], "a refused input left a file behind")
 
     def test_an_artefact_cut_in_half_is_refused(self):
         whole = world.trained_router().read_bytes()
         half = self.folder / "half.safetensors"
         half.write_bytes(whole[: len(whole) // 2])
-        self.refused("route", "hello", "--router", half, says="half.safetensors")
-        self.refused("evaluate", "--router", half, "--outcomes", OUTCOMES, says="half.safetensors")
         text = self.folder / "text.safetensors"
         text.write_text("this is no artefact")
-        self.refused("route", "hello", "--router", text, says="text.safetensors")
+        for file, says in ((half, "probably cut"), (text, "not a safetensors file")):
+            for command in (["route", "hello"], ["evaluate", "--outcomes", OUTCOMES], ["models"]):
+                self.refused(*command, "--router", file, says=[file.name, says])
+
+    def test_an_arm_that_the_router_does_not_know_is_refused_or_left_out(self):
+        row = json.loads(OUTCOMES.read_text().splitlines()[0])
+        row["models"]["gpt-unheard-of"] = {"score": 1, "cost": 0.1}
+        file = self.folder / "more.jsonl"
+        file.write_text(OUTCOMES.read_text() + json.dumps({**row, "id": "one more"}) + "\n")
+        words = ("evaluate", "--router", world.trained_router(), "--outcomes", file)
+        self.refused(*words, says=["more.jsonl: found arms that", "gpt-unheard-of", "expected some of: rung-small"])
+        self.assertEqual(cli(*words, "--ignore-unknown-arms").returncode, 0)
 
     def test_an_interrupted_training_leaves_no_file(self):
         rows = OUTCOMES.read_text().splitlines()
@@ -168,6 +182,8 @@ class Commands(unittest.TestCase):
         config.write_text(text)
         self.assertEqual(cli("check-config", config).returncode, 0)
         for wrong, says in ((text.replace("upstream: a", "upstream: b"), "models.m"), (text.replace("4000", "many"), "listen"),
+                            (text.replace("name: m}", "context: big}"), 'context is "big"; expected a whole number'),
+                            (text.replace("models:\n  m: {upstream: a, name: m}", "models: [m]"), "models is a list; expected a mapping"),
                             (text + "unknown_key: 1\n", "unknown_key"), (text.replace("name: m}", "name: [1]}"), "models.m"), ("- a list", "mapping"),
                             ("a: [", "line")):
             config.write_text(wrong)
