@@ -367,6 +367,23 @@ class Reloads(Serve):
         self.assertTrue(wait_for(lambda: says in said()), f"expected {says}; was said: {said()}")
         return said()
 
+    def test_never_to_a_router_that_is_cut_not_even_when_it_is_the_one_in_use(self):
+        whole = world.trained_router().read_bytes()
+        folder = world.scratch()
+        router = folder / "own.safetensors"
+        router.write_bytes(whole)
+        self.start()
+        text = self.gateway.config_text().replace(str(world.trained_router()), str(router))
+        self.reload(text, "is in force")
+        want = self.gateway.chat(HARD).headers["x-rung-reason"]
+        for cut, says in ((len(whole) // 2, "probably cut"), (100, "probably cut"), (0, "too few")):
+            router.write_bytes(whole[:cut])  # in place, as a copy that broke off leaves it
+            self.assertRegex(self.reload(text + f"# {cut}\n", says), r"the old one stays: .*rung\.yaml: .*own\.safetensors: ")
+            self.assertEqual(self.gateway.chat(HARD).headers["x-rung-reason"], want)
+        router.write_bytes(whole)
+        self.reload(text, "is in force")
+        self.assertEqual(self.gateway.chat(HARD).headers["x-rung-reason"], want)
+
     def test_never_to_a_missing_file(self):
         self.start()
         self.gateway.config.unlink()
