@@ -78,38 +78,74 @@ class Commands(unittest.TestCase):
         self.assertEqual(cli("train", "--outcomes", packed, "--out", b).returncode, 0)
         self.assertEqual(len(a.read_bytes()), len(b.read_bytes()))
 
+    def test_a_file_for_each_model_trains_the_same_router_as_one_file(self):
+        rows = [json.loads(line) for line in OUTCOMES.read_text().splitlines()]
+        files = []
+        for arm in rows[0]["models"]:
+            files.append(self.folder / f"{arm}.jsonl")
+            files[-1].write_text("".join(json.dumps({**row, "models": {arm: row["models"][arm]}}) + "\n" for row in rows))
+        a, b = self.folder / "a.safetensors", self.folder / "b.safetensors"
+        self.assertEqual(cli("train", "--outcomes", OUTCOMES, "--out", a).returncode, 0)
+        done = cli("train", "--outcomes", *files, "--out", b)
+        self.assertEqual(done.returncode, 0, done)
+        self.assertEqual(a.read_bytes(), b.read_bytes())
+
+    def test_files_that_contradict_each_other_are_refused_with_both_places(self):
+        row = json.loads(OUTCOMES.read_text().splitlines()[0])
+        other = json.loads(json.dumps(row))
+        other["models"]["rung-small"]["score"] = 1 - row["models"]["rung-small"]["score"]
+        first, second = self.folder / "first.jsonl", self.folder / "second.jsonl"
+        first.write_text(json.dumps(row) + "\n")
+        for text, says in ((other, "models.rung-small.score: found"), ({**row, "prompt": "another question"}, "prompt: found another text")):
+            second.write_text(json.dumps(text) + "\n")
+            self.refused("train", "--outcomes", first, second, "--out", self.folder / "x.safetensors", says=["first.jsonl:1", "second.jsonl:1", says])
+
     def test_broken_outcomes_are_refused_with_file_and_line(self):
         good = OUTCOMES.read_text().splitlines()[0]
         row = json.loads(good)
         over = json.loads(good)
         over["id"], over["models"]["rung-small"]["score"] = "other", 1.5
+        none = json.loads(good)
+        none["id"], none["models"]["rung-small"]["score"] = "other", float("nan")
         cases = {
-            "cut.jsonl": good + "\n" + good[: len(good) // 2] + "\n",
-            "score.jsonl": good + "\n" + json.dumps(over) + "\n",
-            "twice.jsonl": good + "\n" + good + "\n",
-            "noid.jsonl": good + "\n" + json.dumps({k: v for k, v in row.items() if k != "id"}) + "\n",
+            "cut.jsonl": (good[: len(good) // 2], "not valid JSON"),
+            "score.jsonl": (json.dumps(over), "models.rung-small.score: found 1.5; expected a number between 0 and 1"),
+            "nan.jsonl": (json.dumps(none), "models.rung-small.score: found NaN; expected a number, or null"),
+            "twice.jsonl": (good, f'found "{row["id"]}", which is already the id of'),
+            "noid.jsonl": (json.dumps({k: v for k, v in row.items() if k != "id"}), 'the field "id" is missing'),
         }
-        for name, text in cases.items():
+        for name, (second, says) in cases.items():
             file = self.folder / name
-            file.write_text(text)
-            done = self.refused("train", "--outcomes", file, "--out", self.folder / "x.safetensors", says=name)
+            file.write_text(good + "\n" + second + "\n")
+            done = self.refused("train", "--outcomes", file, "--out", self.folder / "x.safetensors", says=[name, says])
             self.assertRegex(done.stderr, r"(?::2\b|line 2)", name)
         empty, cut = self.folder / "empty.jsonl", self.folder / "cut.jsonl.gz"
         empty.write_text("")
         cut.write_bytes(gzip.compress(OUTCOMES.read_bytes())[:-200])
-        for file in (empty, cut, self.folder / "missing.jsonl"):
-            self.refused("train", "--outcomes", file, "--out", self.folder / "x.safetensors", says=file.name)
+        for file, says in ((empty, "is empty; expected at least one outcome"), (cut, "ends in the middle of its gzip data"),
+                           (self.folder / "missing.jsonl", "No such file")):
+            self.refused("train", "--outcomes", file, "--out", self.folder / "x.safetensors", says=[file.name, says])
+            self.refused("evaluate", "--router", world.trained_router(), "--outcomes", file, says=[file.name, says])
         self.assertEqual(list(self.folder.glob("*x.safetensors*")), [], "a refused input left a file behind")
 
     def test_an_artefact_cut_in_half_is_refused(self):
         whole = world.trained_router().read_bytes()
         half = self.folder / "half.safetensors"
         half.write_bytes(whole[: len(whole) // 2])
-        self.refused("route", "hello", "--router", half, says="half.safetensors")
-        self.refused("evaluate", "--router", half, "--outcomes", OUTCOMES, says="half.safetensors")
         text = self.folder / "text.safetensors"
         text.write_text("this is no artefact")
-        self.refused("route", "hello", "--router", text, says="text.safetensors")
+        for file, says in ((half, "probably cut"), (text, "not a safetensors file")):
+            for command in (["route", "hello"], ["evaluate", "--outcomes", OUTCOMES], ["models"]):
+                self.refused(*command, "--router", file, says=[file.name, says])
+
+    def test_an_arm_that_the_router_does_not_know_is_refused_or_left_out(self):
+        row = json.loads(OUTCOMES.read_text().splitlines()[0])
+        row["models"]["gpt-unheard-of"] = {"score": 1, "cost": 0.1}
+        file = self.folder / "more.jsonl"
+        file.write_text(OUTCOMES.read_text() + json.dumps({**row, "id": "one more"}) + "\n")
+        words = ("evaluate", "--router", world.trained_router(), "--outcomes", file)
+        self.refused(*words, says=["more.jsonl: found arms that", "gpt-unheard-of", "expected some of: rung-small"])
+        self.assertEqual(cli(*words, "--ignore-unknown-arms").returncode, 0)
 
     def test_an_interrupted_training_leaves_no_file(self):
         rows = OUTCOMES.read_text().splitlines()
@@ -146,6 +182,8 @@ class Commands(unittest.TestCase):
         config.write_text(text)
         self.assertEqual(cli("check-config", config).returncode, 0)
         for wrong, says in ((text.replace("upstream: a", "upstream: b"), "models.m"), (text.replace("4000", "many"), "listen"),
+                            (text.replace("name: m}", "context: big}"), 'context is "big"; expected a whole number'),
+                            (text.replace("models:\n  m: {upstream: a, name: m}", "models: [m]"), "models is a list; expected a mapping"),
                             (text + "unknown_key: 1\n", "unknown_key"), (text.replace("name: m}", "name: [1]}"), "models.m"), ("- a list", "mapping"),
                             ("a: [", "line")):
             config.write_text(wrong)

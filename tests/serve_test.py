@@ -139,9 +139,12 @@ class Faithful(Serve):
 class Refuses(Serve):
     def test_bytes_that_are_not_json(self):
         self.start()
-        for bad in (b'{"model":', b"", b"\xff\xfe", b"[1,2", b'{"model":"auto"} trailing'):
-            self.assert_error(self.gateway.request("POST", "/v1/chat/completions", bad), 400, "invalid_request_error")
+        for bad, says in ((b'{"model":', "byte 9: the text ends; expected a value"), (b"", "byte 0"), (b"\xff\xfe", "byte 0: found 0xff"),
+                          (b"[1,2", "byte 4"), (b'{"model":"auto"} trailing', "byte 17: found 't'; expected the end")):
+            error = self.assert_error(self.gateway.request("POST", "/v1/chat/completions", bad), 400, "invalid_request_error", "invalid_json")
+            self.assertIn("not valid JSON: " + says, error["message"])
         self.assertEqual(self.upstream.seen, [])
+        self.assertEqual(self.gateway.chat().status, 200)
 
     def test_nesting_without_end(self):
         self.start()
@@ -153,13 +156,20 @@ class Refuses(Serve):
         self.start()
         for bad in ('{"messages":[{"role":"user","content":"hi"}]}', '{"model":7,"messages":[]}', '{"model":"","messages":[]}', "[]", '"auto"'):
             error = self.assert_error(self.gateway.request("POST", "/v1/chat/completions", bad), 400, "invalid_request_error")
-            self.assertRegex(error["message"], r"model|object")
+            self.assertRegex(error["message"], r"model: found .*; expected the name of a model|expected an object")
         self.assertEqual(self.upstream.seen, [])
+        self.assertEqual(self.gateway.chat().status, 200)
 
     def test_a_model_that_nobody_configured(self):
         self.start()
         error = self.assert_error(self.gateway.chat(model="no-such-model"), 404, "invalid_request_error", "model_not_found")
         self.assertIn("no-such-model", error["message"])
+
+    def test_an_arm_that_the_route_does_not_have(self):
+        self.start()
+        error = self.assert_error(self.gateway.chat(headers={"x-rung-arm": "rung-huge"}), 400, "invalid_request_error")
+        self.assertIn('"rung-huge", which route auto does not have', error["message"])
+        self.assertEqual(self.gateway.chat(headers={"x-rung-arm": "rung-large"}).status, 200)
 
     def test_a_routed_body_without_messages(self):
         self.start()
@@ -182,6 +192,7 @@ class Refuses(Serve):
         connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 3000000000\r\n\r\n{")
         answer = connection.recv(65536)
         self.assertTrue(answer.startswith(b"HTTP/1.1 413"), answer)
+        self.assertIn(b"larger than 67108864 bytes", answer)
         self.assertEqual(gateway.chat().status, 200)
 
     def test_garbage_instead_of_http(self):
@@ -336,14 +347,42 @@ class Reloads(Serve):
     def test_never_to_an_invalid_file(self):
         self.start()
         before = self.names()
-        for bad in ("routes: [", "listen: 5\n", self.gateway.config_text(models="  broken: {upstream: nowhere, name: x}")):
-            self.gateway.config.write_text(bad)
-            lines = len(self.gateway.lines)
-            self.gateway.popen.send_signal(signal.SIGHUP)
-            self.assertTrue(wait_for(lambda: len(self.gateway.lines) > lines), "nothing was said about the refused file")
+        for bad, says in (("routes: [", "not valid YAML"), ("listen: 5\n", 'listen is "5"'),
+                          (self.gateway.config_text(models="  broken: {upstream: nowhere, name: x}"), "models.broken.upstream"),
+                          (self.gateway.config_text(models="  broken: {upstream: recorder, context: lots}"), 'context is "lots"; expected a whole'),
+                          (self.gateway.config_text(models="  broken: {upstream: recorder, supports: tools}"), "supports is a text; expected a list"),
+                          (self.gateway.config_text(top="workers: [1]"), "workers is a list; expected a whole number")):
+            self.assertRegex(self.reload(bad, says), r"the old one stays: .*rung\.yaml: line \d+")
             self.assertEqual(self.names(), before)
             self.assertEqual(self.gateway.chat().status, 200)
-        self.assertRegex(self.gateway.output(), r"(?i)rung\.yaml")
+
+    def reload(self, text, says):
+        """Puts a configuration in place; what was said about it, once it holds `says`."""
+        fresh = self.gateway.folder / "fresh.yaml"
+        fresh.write_text(text)
+        lines = len(self.gateway.lines)
+        os.replace(fresh, self.gateway.config)
+        self.gateway.popen.send_signal(signal.SIGHUP)
+        said = lambda: "".join(self.gateway.lines[lines:])
+        self.assertTrue(wait_for(lambda: says in said()), f"expected {says}; was said: {said()}")
+        return said()
+
+    def test_never_to_a_router_that_is_cut_not_even_when_it_is_the_one_in_use(self):
+        whole = world.trained_router().read_bytes()
+        folder = world.scratch()
+        router = folder / "own.safetensors"
+        router.write_bytes(whole)
+        self.start()
+        text = self.gateway.config_text().replace(str(world.trained_router()), str(router))
+        self.reload(text, "is in force")
+        want = self.gateway.chat(HARD).headers["x-rung-reason"]
+        for cut, says in ((len(whole) // 2, "probably cut"), (100, "probably cut"), (0, "too few")):
+            router.write_bytes(whole[:cut])  # in place, as a copy that broke off leaves it
+            self.assertRegex(self.reload(text + f"# {cut}\n", says), r"the old one stays: .*rung\.yaml: .*own\.safetensors: ")
+            self.assertEqual(self.gateway.chat(HARD).headers["x-rung-reason"], want)
+        router.write_bytes(whole)
+        self.reload(text, "is in force")
+        self.assertEqual(self.gateway.chat(HARD).headers["x-rung-reason"], want)
 
     def test_never_to_a_missing_file(self):
         self.start()
@@ -383,6 +422,36 @@ class Stops(Serve):
         self.assertIn(str(self.gateway.port), again.stderr)
 
 
+class DoesNotStart(Serve):
+    """A sentence and exit 2, at once, instead of a gateway that is half there."""
+
+    def refused(self, text, *says):
+        config = world.scratch() / "rung.yaml"
+        config.write_text(text)
+        done = world.cli("serve", "--config", config, timeout=20)
+        self.assertEqual(done.returncode, 2, done)
+        for word in ("rung.yaml", *says):
+            self.assertIn(word, done.stderr)
+
+    TEXT = ("listen: 127.0.0.1:0\nupstreams:\n  a: {base_url: 'http://127.0.0.1:1/v1'}\nmodels:\n"
+            "  rung-small: {upstream: a, price: {input: 1, output: 1}}\n  rung-large: {upstream: a, price: {input: 2, output: 2}}\n"
+            "routes:\n  auto: {arms: [rung-small, rung-large], predictor: ROUTER, policy: {kind: tradeoff, usd_per_point: 0.0001}}\n")
+
+    def test_with_a_router_that_is_cut(self):
+        whole = world.trained_router().read_bytes()
+        half = world.scratch() / "half.safetensors"
+        for cut, says in ((len(whole) // 2, "probably cut"), (100, "probably cut"), (0, "too few")):
+            half.write_bytes(whole[:cut])
+            self.refused(self.TEXT.replace("ROUTER", str(half)), "half.safetensors", "route auto", says)
+
+    def test_with_a_value_of_the_wrong_kind(self):
+        good = self.TEXT.replace("ROUTER", str(world.trained_router()))
+        self.refused(good.replace("127.0.0.1:0", "[1, 2]"), "line 1: listen is a list; expected")
+        self.refused(good.replace("input: 2", "input: dear"), 'line 6: models.rung-large.price.input is "dear"; expected a number')
+        self.refused(good.replace("[rung-small, rung-large]", "rung-small"), "line 8: routes.auto.arms is a text; expected a list")
+        self.refused("just a sentence\n", "the file is a text; expected a mapping")
+
+
 class Survives(Serve):
     def test_a_disk_that_is_full_and_writes_the_records_when_there_is_room_again(self):
         # A limit on file size stands for the full disk; the ignored signal leaves the error to the writer.
@@ -397,7 +466,7 @@ class Survives(Serve):
         for number in range(60):
             self.assertEqual(self.gateway.chat(f"Question {number} " + "padding " * 50).status, 200)
         self.assertTrue(wait_for(lambda: metric(self.gateway, "rung_ledger_waiting") > 0), "nothing waits although nothing can be written")
-        self.assertTrue(wait_for(lambda: "ledger" in self.gateway.output()), "nothing was said about the ledger")
+        self.assertTrue(wait_for(lambda: re.search(r"ledger .*disk.*records wait in memory", self.gateway.output())), self.gateway.output())
         resource.prlimit(self.gateway.popen.pid, resource.RLIMIT_FSIZE, unlimited)
         self.assertTrue(wait_for(lambda: metric(self.gateway, "rung_ledger_waiting") == 0, 30), self.gateway.output())
         self.assertEqual(self.gateway.stop(), 0)

@@ -89,7 +89,7 @@ struct Shared {
 };
 
 Result<Shared> shared_arms(const predict::Router& router, const outcomes::Table& table,
-                           bool ignore_unknown, std::vector<std::string>& notes) {
+                           const EvaluateOptions& options, std::vector<std::string>& notes) {
   std::unordered_map<std::string_view, std::size_t> known;
   for (std::size_t i = 0; i < router.arms().size(); ++i) known.emplace(router.arms()[i].name, i);
   Shared shared;
@@ -104,15 +104,13 @@ Result<Shared> shared_arms(const predict::Router& router, const outcomes::Table&
     shared.in_router.push_back(at->second);
     known.erase(at);
   }
-  if (!unknown.empty() && !ignore_unknown) {
+  if (!unknown.empty() && !options.ignore_unknown_arms) {
     std::string names;
     for (const auto& arm : router.arms()) names += (names.empty() ? "" : ", ") + arm.name;
-    return Error{
-        ErrorCode::kInvalidData,
-        fmt::format(
-            "the outcomes have arms that the router does not know: {}; expected some of: {} "
-            "(--ignore-unknown-arms leaves them out)",
-            unknown, names)};
+    return Error{ErrorCode::kInvalidData,
+                 fmt::format("{}: found arms that {} does not know: {}; expected some of: {} "
+                             "(--ignore-unknown-arms leaves the others out)",
+                             fmt::join(options.outcomes, ", "), options.router, unknown, names)};
   }
   if (!unknown.empty())
     notes.push_back("left out, since the router does not know them: " + unknown);
@@ -182,7 +180,7 @@ Result<void> evaluate(const EvaluateOptions& options) {
   auto table = outcomes::read_table(options.outcomes);
   if (!table) return table.error();
   outcomes::ReportContext context{options.router, options.outcomes, {}};
-  auto shared = shared_arms(**router, *table, options.ignore_unknown_arms, context.notes);
+  auto shared = shared_arms(**router, *table, options, context.notes);
   if (!shared) return shared.error();
   auto estimates = estimate_all(**router, *table);
   if (!estimates) return estimates.error();

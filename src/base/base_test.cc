@@ -1,4 +1,7 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <numeric>
@@ -53,9 +56,31 @@ TEST(AtomicFile, LeavesNothingBehindWithoutCommit) {
   EXPECT_TRUE(std::filesystem::is_empty(folder));
   ASSERT_TRUE(write_file(folder / "x", "whole"));
   EXPECT_EQ(*read_file(folder / "x"), "whole");
-  EXPECT_EQ(MappedFile::open(folder / "x")->bytes(), "whole");
   EXPECT_EQ(read_file(folder / "y").error().code, ErrorCode::kNotFound);
-  EXPECT_EQ(MappedFile::open(folder).error().code, ErrorCode::kIo);
+  EXPECT_EQ(read_file(folder).error().code, ErrorCode::kIo);
+  EXPECT_EQ(write_file(folder, "x").error().code, ErrorCode::kIo);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(AtomicFile, FollowsLinksAndNeverReplacesWhatIsNoRegularFile) {
+  const auto folder = std::filesystem::temp_directory_path() / "rung_atomic_target_test";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder / "real");
+  ASSERT_TRUE(write_file(folder / "real/x", "old"));
+  std::filesystem::create_symlink(folder / "real/x", folder / "link");
+  ASSERT_TRUE(write_file(folder / "link", "new"));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
+  EXPECT_EQ(*read_file(folder / "real/x"), "new");
+
+  const auto pipe = folder / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  ASSERT_TRUE(write_file(pipe, "through"));
+  char buffer[16];
+  EXPECT_EQ(::read(reader, buffer, sizeof buffer), 7);
+  ::close(reader);
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
   std::filesystem::remove_all(folder);
 }
 

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,7 +22,7 @@ Result<std::string> read_file(const std::filesystem::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return os_error("read", path, errno);
   std::string bytes;
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd, &info) == 0 && info.st_size > 0)
     bytes.reserve(static_cast<std::size_t>(info.st_size));
   char buffer[1 << 16];
@@ -53,15 +52,24 @@ AtomicFile::AtomicFile(AtomicFile&& other) noexcept
 AtomicFile::~AtomicFile() {
   if (fd_ < 0) return;
   ::close(fd_);
-  ::unlink(temporary_.c_str());
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 Result<AtomicFile> AtomicFile::create(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(path, ignored);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return os_error("write", path, errno);
+    return AtomicFile(path, {}, fd);
+  }
+  auto target = std::filesystem::weakly_canonical(path, ignored);
+  if (ignored) target = path;
   auto temporary =
-      path.parent_path() / fmt::format(".{}.{}.part", path.filename().string(), ::getpid());
+      target.parent_path() / fmt::format(".{}.{}.part", target.filename().string(), ::getpid());
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) return os_error("write", path, errno);
-  return AtomicFile(path, std::move(temporary), fd);
+  return AtomicFile(std::move(target), std::move(temporary), fd);
 }
 
 Result<void> AtomicFile::write(std::string_view bytes) {
@@ -78,7 +86,8 @@ Result<void> AtomicFile::write(std::string_view bytes) {
 
 Result<void> AtomicFile::commit() {
   if (::fsync(fd_) != 0 && errno != EINVAL) return os_error("write", target_, errno);
-  if (::rename(temporary_.c_str(), target_.c_str()) != 0) return os_error("write", target_, errno);
+  if (!temporary_.empty() && ::rename(temporary_.c_str(), target_.c_str()) != 0)
+    return os_error("write", target_, errno);
   ::close(std::exchange(fd_, -1));
   return {};
 }
@@ -88,34 +97,6 @@ Result<void> write_file(const std::filesystem::path& path, std::string_view byte
   if (!file) return file.error();
   if (auto written = file->write(bytes); !written) return written;
   return file->commit();
-}
-
-MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-
-MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<char*>(data_), size_);
-}
-
-Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return os_error("read", path, errno);
-  struct stat info {};
-  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-    const int number = S_ISDIR(info.st_mode) ? EISDIR : errno;
-    ::close(fd);
-    return os_error("read", path, number);
-  }
-  const auto size = static_cast<std::size_t>(info.st_size);
-  if (size == 0) {
-    ::close(fd);
-    return MappedFile(nullptr, 0);
-  }
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-  const int number = errno;
-  ::close(fd);
-  if (data == MAP_FAILED) return os_error("read", path, number);
-  return MappedFile(static_cast<const char*>(data), size);
 }
 
 }  // namespace rung

@@ -16,7 +16,8 @@ Result<std::string> read_file(const std::filesystem::path& path);
 
 /// A file that appears whole or not at all: bytes go to a hidden neighbour, `commit` syncs and
 /// renames it. Destroyed without commit (an error, Ctrl-C handled by the caller), it leaves nothing
-/// behind.
+/// behind. A link is followed. What is there and no regular file (a pipe, /dev/null) is written to
+/// as the bytes come, never replaced.
 class AtomicFile {
  public:
   static Result<AtomicFile> create(const std::filesystem::path& path);
@@ -28,25 +29,10 @@ class AtomicFile {
 
  private:
   AtomicFile(std::filesystem::path target, std::filesystem::path temporary, int fd);
-  std::filesystem::path target_, temporary_;
+  std::filesystem::path target_, temporary_;  // temporary_ is empty where nothing is renamed
   int fd_ = -1;
 };
 
 Result<void> write_file(const std::filesystem::path& path, std::string_view bytes);
-
-/// A file mapped read-only for as long as the object lives. An empty file is an empty view.
-class MappedFile {
- public:
-  static Result<MappedFile> open(const std::filesystem::path& path);
-  MappedFile(MappedFile&&) noexcept;
-  MappedFile& operator=(MappedFile&&) = delete;
-  ~MappedFile();
-  std::string_view bytes() const { return {data_, size_}; }
-
- private:
-  MappedFile(const char* data, std::size_t size) : data_(data), size_(size) {}
-  const char* data_ = nullptr;
-  std::size_t size_ = 0;
-};
 
 }  // namespace rung

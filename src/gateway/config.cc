@@ -143,7 +143,8 @@ class Parser {
     if (!node.IsMap() || node.size() == 0)
       return Error{
           ErrorCode::kInvalidConfig,
-          fmt::format("{}{} must be a mapping with at least one name", line_of(node), key)};
+          fmt::format("{}{} is {}; expected a mapping with at least one name", line_of(node), key,
+                      node.IsMap() ? "an empty mapping" : kind_of(node))};
     std::set<std::string> seen;
     for (const auto& entry : node) {
       const std::string name = entry.first.Scalar();
@@ -258,8 +259,8 @@ class Parser {
       if (auto done = s.finish(); !done) return route.fail(done.error());
     } else {
       return route.fail(
-          node, fmt::format("{}.arms holds something that is neither a model's name nor a mapping",
-                            route.path()));
+          node, fmt::format("{}.arms holds {}; expected a model's name, or a mapping with model",
+                            route.path(), node.IsSequence() ? "a list" : "an empty place"));
     }
     const ModelConfig* model = find_named(config_.models, model_name);
     if (model == nullptr)
@@ -330,7 +331,10 @@ class Parser {
         s.fail("arms", fmt::format("cannot be reached: {} is a model's name too", name));
       const YAML::Node arms = s.child("arms");
       if (!arms.IsDefined() || !arms.IsSequence() || arms.size() == 0)
-        s.fail("arms", "must be a list with at least one arm");
+        s.fail("arms", fmt::format("is {}; expected a list with at least one arm",
+                                   !arms.IsDefined()   ? "missing"
+                                   : arms.IsSequence() ? "an empty list"
+                                                       : kind_of(arms)));
       else
         for (const YAML::Node& node : arms) arm(node, s, route);
       const std::string predictor = s.string("predictor");
@@ -397,9 +401,10 @@ Result<Config> parse_config(std::string_view yaml, const std::filesystem::path& 
   try {
     const YAML::Node root = YAML::Load(hide_variables(yaml));
     if (!root.IsMap())
-      return Error{
-          ErrorCode::kInvalidConfig,
-          "the file is not a mapping of keys to values; docs/configuration.md has an example"};
+      return Error{ErrorCode::kInvalidConfig,
+                   fmt::format("the file is {}; expected a mapping of keys to values, as in "
+                               "docs/configuration.md",
+                               kind_of(root))};
     return Parser(folder, environment).parse(root);
   } catch (const YAML::Exception& error) {
     return Error{ErrorCode::kInvalidConfig,

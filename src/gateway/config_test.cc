@@ -100,13 +100,43 @@ TEST_F(ConfigTest, EveryMistakeHasItsLineAndItsSentence) {
             "line 13: routes.auto.arms[1].strategy is \"best_of_n\"; this version runs the "
             "strategy single");
   EXPECT_EQ(refusal("upstreams:", "upstreams: []\nx:"),
-            "line 5: upstreams must be a mapping with at least one name");
+            "line 5: upstreams is a list; expected a mapping with at least one name");
   EXPECT_NE(refusal("arms: [", "arms: [[").find("not valid YAML"), std::string::npos);
   EXPECT_EQ(refusal("small: {upstream", "small: 3\n  other: {upstream"),
-            "line 9: models.small must be a mapping of keys to values");
+            "line 9: models.small is a text; expected a mapping of keys to values");
+}
+
+TEST_F(ConfigTest, AValueOfTheWrongKindIsNamedWithWhatWouldBeRight) {
+  EXPECT_EQ(refusal("upstream: local,", "upstream: [local],"),
+            "line 9: models.small.upstream is a list; expected a text");
+  EXPECT_EQ(refusal("context: 32768", "context: {a: 1}"),
+            "line 9: models.small.context is a mapping; expected a whole number");
+  EXPECT_EQ(refusal("supports: [tools, json_schema]", "supports: tools"),
+            "line 9: models.small.supports is a text; expected a list, such as [first, second]");
+  EXPECT_EQ(refusal("supports: [tools,", "supports: [[tools],"),
+            "line 9: models.small.supports holds a list; expected texts");
+  EXPECT_EQ(refusal("price: {input: 0.05, output: 0.20}", "price: cheap"),
+            "line 9: models.small.price is a text; expected a mapping of keys to values");
+  EXPECT_EQ(refusal("arms: [small, {model: large}, large@low]", "arms: small"),
+            "line 13: routes.auto.arms is a text; expected a list with at least one arm");
+  EXPECT_EQ(refusal("arms: [small, {model: large}, large@low]", "arms: []"),
+            "line 13: routes.auto.arms is an empty list; expected a list with at least one arm");
+  EXPECT_EQ(refusal("{model: large}", "[large]"),
+            "line 13: routes.auto.arms holds a list; expected a model's name, or a mapping with "
+            "model");
+  EXPECT_EQ(refusal("policy: {kind: tradeoff, usd_per_point: 0.0005}", "policy: tradeoff"),
+            "line 15: routes.auto.policy is a text; expected a mapping of keys to values");
+  EXPECT_EQ(parse("- a").error().message,
+            "the file is a list; expected a mapping of keys to values, as in "
+            "docs/configuration.md");
+  EXPECT_EQ(parse("").error().message,
+            "the file is empty; expected a mapping of keys to values, as in "
+            "docs/configuration.md");
 }
 
 TEST_F(ConfigTest, SecretsAreNotInErrors) {
+  EXPECT_EQ(refusal("api_key: ${PAID_KEY}}", "api_key: x}\n  sk-key: sk-secret").find("sk-secret"),
+            std::string::npos);
   EXPECT_EQ(refusal("https://api.example.com/v1", "nonsense").find("sk:"), std::string::npos);
 }
 

@@ -13,6 +13,13 @@ std::string line_of(const YAML::Node& node) {
   return mark.is_null() ? std::string() : fmt::format("line {}: ", mark.line + 1);
 }
 
+std::string_view kind_of(const YAML::Node& node) {
+  return node.IsScalar()     ? "a text"
+         : node.IsSequence() ? "a list"
+         : node.IsMap()      ? "a mapping"
+                             : "empty";
+}
+
 std::string nearest(std::string_view word, const std::vector<std::string>& names) {
   std::string best;
   std::size_t best_distance = 1 + word.size() / 3;  // farther is no typo
@@ -36,7 +43,9 @@ std::string nearest(std::string_view word, const std::vector<std::string>& names
 
 YamlSection::YamlSection(const YAML::Node& node, std::string path, const Resolve& resolve)
     : node_(node), path_(std::move(path)), resolve_(resolve) {
-  if (!node_.IsMap()) fail(node_, fmt::format("{} must be a mapping of keys to values", path_));
+  if (!node_.IsMap())
+    fail(node_,
+         fmt::format("{} is {}; expected a mapping of keys to values", path_, kind_of(node_)));
 }
 
 bool YamlSection::has(const char* key) const { return node_.IsMap() && node_[key].IsDefined(); }
@@ -65,11 +74,7 @@ std::optional<std::string> YamlSection::scalar(const char* key, std::string_view
   const YAML::Node value = take(key);
   if (!value.IsDefined()) return std::nullopt;
   if (!value.IsScalar()) {
-    fail(key, fmt::format("is {}; expected {}",
-                          value.IsNull()  ? "empty"
-                          : value.IsMap() ? "a mapping"
-                                          : "a list",
-                          expected));
+    fail(key, fmt::format("is {}; expected {}", kind_of(value), expected));
     return std::nullopt;
   }
   auto text = resolve_(value.Scalar());
@@ -133,12 +138,13 @@ std::vector<std::string> YamlSection::strings(const char* key) {
   std::vector<std::string> result;
   if (!value.IsDefined()) return result;
   if (!value.IsSequence()) {
-    fail(key, "must be a list, such as [first, second]");
+    fail(key, fmt::format("is {}; expected a list, such as [first, second]", kind_of(value)));
     return result;
   }
   for (const YAML::Node& item : value) {
     if (!item.IsScalar()) {
-      fail(item, fmt::format("{}.{} holds something that is no text", path_, key));
+      fail(item, fmt::format("{}.{} holds {}; expected texts", path_, key,
+                             item.IsNull() ? "an empty place" : kind_of(item)));
       return result;
     }
     result.push_back(item.Scalar());

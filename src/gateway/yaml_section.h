@@ -55,6 +55,9 @@ class YamlSection {
 };
 
 /// "line 12: "; empty if the position is not known.
+/// "a list", "a mapping", "empty" or "a text": for error sentences. Never the text, which may be a
+/// secret in the wrong place.
+std::string_view kind_of(const YAML::Node& node);
 std::string line_of(const YAML::Node& node);
 
 /// The one of `names` that is a few letters away from `word`; empty if none is.

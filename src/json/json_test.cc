@@ -37,7 +37,8 @@ TEST(Parse, RefusesEverythingElseWithAPosition) {
     EXPECT_EQ(result.error().code, ErrorCode::kInvalidJson);
     EXPECT_EQ(result.error().message.substr(0, std::string(message).size()), message) << text;
   }
-  EXPECT_FALSE(parse("\"\xff\""));
+  EXPECT_EQ(parse("\"\xc3\xa9\xff\"").error().message,
+            "byte 3: found 0xff, which is not valid UTF-8 there; JSON is UTF-8");
   EXPECT_FALSE(parse(std::string(300, '[') + std::string(300, ']')));
   EXPECT_TRUE(parse(std::string(200, '[') + std::string(200, ']')));
 }

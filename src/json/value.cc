@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "json/utf8.h"
+
 #ifdef __AVX2__
 #include <immintrin.h>
 #endif
@@ -395,9 +397,20 @@ std::optional<Value> find(Value object, std::string_view key) {
   return found;
 }
 
+namespace {
+
+Error not_utf8(std::string_view text) {
+  std::size_t at = 0;
+  while (const std::size_t n = sequence_length(text.substr(at))) at += n;
+  return {ErrorCode::kInvalidJson,
+          fmt::format("byte {}: found 0x{:02x}, which is not valid UTF-8 there; JSON is UTF-8", at,
+                      static_cast<unsigned char>(text[at]))};
+}
+
+}  // namespace
+
 Result<Value> parse(std::string_view text, Limits limits) {
-  if (!simdjson::validate_utf8(text.data(), text.size()))
-    return Error{ErrorCode::kInvalidJson, "the text is not valid UTF-8; JSON must be"};
+  if (!simdjson::validate_utf8(text.data(), text.size())) return not_utf8(text);
   return Checker(text, limits).check();
 }
 

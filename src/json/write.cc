@@ -5,18 +5,16 @@
 #include <charconv>
 #include <cmath>
 
-namespace rung::json {
-namespace {
+#include "json/utf8.h"
 
-/// Length of the UTF-8 sequence at the front of `text`, or 0 if it is not one.
+namespace rung::json {
+
 std::size_t sequence_length(std::string_view text) {
   const auto lead = static_cast<unsigned char>(text[0]);
   const std::size_t n = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
   if (text.size() < n || !simdjson::validate_utf8(text.data(), n)) return 0;
   return n;
 }
-
-}  // namespace
 
 void append_quoted(std::string_view text, std::string& out) {
   out.push_back('"');

@@ -213,8 +213,8 @@ ServerConnection::Step ServerConnection::fill() {
 }
 
 bool ServerConnection::too_large() {
-  refuse(413,
-         "the body is larger than " + std::to_string(server_.options.max_body_bytes) + " bytes");
+  refuse(413, "the body is larger than " + std::to_string(server_.options.max_body_bytes) +
+                  " bytes, the most that this server takes");
   return false;
 }
 

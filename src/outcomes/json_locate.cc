@@ -141,7 +141,10 @@ class Walker {
     }
     if (number()) return true;
     at_ = begin;
-    return fail(here(), "a JSON value");
+    const std::string found = here();
+    for (const std::string_view unknown : {"NaN", "nan", "Infinity", "-Infinity", "inf", "None"})
+      if (found == unknown) return fail(found, "a number, or null when it is not known");
+    return fail(found, "a JSON value");
   }
 
   bool digits() {

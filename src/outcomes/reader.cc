@@ -65,12 +65,14 @@ class Names {
   std::size_t last_ = 0;
 };
 
+/// One arm of one line, as it came.
 struct Cell {
-  std::uint32_t arm;
+  std::uint32_t piece, arm;
   float score, cost;
   std::int32_t prompt_tokens, completion_tokens;
 };
 
+// A line is a piece of a row: files that share an id give one row several pieces.
 class Builder {
  public:
   explicit Builder(const ReadOptions& options) : options_(options) {}
@@ -92,7 +94,7 @@ class Builder {
       progress.advance(reader.source().consumed() - told);
       told = reader.source().consumed();
     }
-    if (lines_.size() == files_.back().first_row) {
+    if (lines_.size() == files_.back().first_piece) {
       return Error{
           ErrorCode::kInvalidData,
           fmt::format("{}: is empty; expected at least one outcome, one JSON object per line",
@@ -101,37 +103,41 @@ class Builder {
     return {};
   }
 
-  Outcomes finish() {
-    const std::size_t n = table_.ids.size(), m = table_.arms.size();
-    table_.score.assign(n * m, kMissing);
-    table_.cost.assign(n * m, kMissing);
-    table_.prompt_tokens.assign(n * m, kNoTokens);
-    table_.completion_tokens.assign(n * m, kNoTokens);
-    std::size_t next = 0;
-    for (std::size_t row = 0; row < n; ++row) {
-      for (; next < cell_ends_[row]; ++next) {
-        const Cell& cell = cells_[next];
-        const std::size_t at = table_.cell(row, cell.arm);
-        table_.score[at] = cell.score;
-        table_.cost[at] = cell.cost;
-        table_.prompt_tokens[at] = cell.prompt_tokens;
-        table_.completion_tokens[at] = cell.completion_tokens;
-      }
+  Result<Outcomes> finish() {
+    const std::size_t cells = table_.ids.size() * table_.arms.size();
+    table_.score.assign(cells, kMissing);
+    table_.cost.assign(cells, kMissing);
+    table_.prompt_tokens.assign(cells, kNoTokens);
+    table_.completion_tokens.assign(cells, kNoTokens);
+    for (std::size_t i = 0; i < cells_.size(); ++i)
+      if (auto placed = place(i); !placed) return placed.error();
+    if (options_.keep_outputs) {
+      if (auto spread = spread_outputs(cells); !spread) return spread.error();
+      if (auto spread = spread_references(); !spread) return spread.error();
     }
-    if (options_.keep_outputs) spread_outputs(n, m);
-    return {std::move(table_), std::move(texts_)};
+    return Outcomes{std::move(table_), std::move(texts_)};
   }
 
  private:
   struct File {
     std::string name;
-    std::size_t first_row;
+    std::size_t first_piece;
   };
 
-  std::string place(std::size_t row) const {
+  std::string where(std::size_t piece) const {
     std::size_t file = files_.size() - 1;
-    while (files_[file].first_row > row) --file;
-    return fmt::format("{}:{}", files_[file].name, lines_[row]);
+    while (files_[file].first_piece > piece) --file;
+    return fmt::format("{}:{}", files_[file].name, lines_[piece]);
+  }
+
+  /// Two lines of one id say different things of `field`.
+  Error contradiction(std::size_t piece, const std::string& field, std::string_view found,
+                      std::string_view before, const std::string& place_before) const {
+    return {
+        ErrorCode::kInvalidData,
+        fmt::format("{}: {}: found {}, but {} says {} for the same id \"{}\"; expected equal "
+                    "values, or each of them in one file only",
+                    where(piece), field, found, place_before, before, table_.ids[row_of_[piece]])};
   }
 
   Result<void> add(std::string_view line, std::uint64_t line_number) {
@@ -139,52 +145,144 @@ class Builder {
     fmt::format_to(std::back_inserter(where_), "{}:{}", files_.back().name, line_number);
     if (auto parsed = parser_.parse(line, where_, options_.keep_outputs, row_); !parsed)
       return parsed;
-    const std::size_t row = lines_.size();
-    const std::size_t seen = index_.add(row_.id, row, table_.ids);
-    if (seen != row) {
-      return Error{
-          ErrorCode::kInvalidData,
-          fmt::format("{}: id: found \"{}\", which is already the id of {}; expected each id once",
-                      where_, row_.id, place(seen))};
-    }
+    const std::size_t row = index_.add(row_.id, table_.ids.size(), table_.ids);
+    const auto piece = static_cast<std::uint32_t>(lines_.size());
+    const bool is_new = row == table_.ids.size();
+    const std::int32_t category =
+        row_.has_category
+            ? static_cast<std::int32_t>(category_names_.of(row_.category, table_.categories))
+            : kNoCategory;
+    if (!is_new)
+      if (auto twin = check_twin(row); !twin) return twin;
     lines_.push_back(static_cast<std::uint32_t>(line_number));
-    table_.ids.push(row_.id);
-    table_.prompts.push(row_.prompt);
-    table_.category.push_back(row_.has_category ? static_cast<std::int32_t>(category_names_.of(
-                                                      row_.category, table_.categories))
-                                                : kNoCategory);
+    row_of_.push_back(static_cast<std::uint32_t>(row));
+    category_of_.push_back(category);
+    if (is_new) {
+      table_.ids.push(row_.id);
+      table_.prompts.push(row_.prompt);
+      table_.category.push_back(category);
+      last_piece_.push_back(piece);
+    } else if (auto joined = join(row, piece, category); !joined) {
+      return joined;
+    }
     for (const ParsedCell& cell : row_.cells) {
       const auto arm = static_cast<std::uint32_t>(arm_names_.of(cell.arm, table_.arms));
-      cells_.push_back({arm, cell.score, cell.cost, cell.prompt_tokens, cell.completion_tokens});
+      cells_.push_back(
+          {piece, arm, cell.score, cell.cost, cell.prompt_tokens, cell.completion_tokens});
       if (options_.keep_outputs) {
         outputs_.push(cell.output);
         has_output_.push_back(cell.has_output ? 1 : 0);
       }
     }
-    cell_ends_.push_back(cells_.size());
     if (options_.keep_outputs) {
-      texts_.references.push(row_.has_reference ? std::string_view(row_.reference)
-                                                : std::string_view());
-      texts_.has_reference.push_back(row_.has_reference ? 1 : 0);
+      references_.push(row_.has_reference ? std::string_view(row_.reference) : std::string_view());
+      has_reference_.push_back(row_.has_reference ? 1 : 0);
     }
     return {};
   }
 
-  void spread_outputs(std::size_t n, std::size_t m) {
-    texts_.has_output.assign(n * m, 0);
-    std::vector<std::size_t> from(m);
-    std::size_t next = 0;
-    for (std::size_t row = 0; row < n; ++row) {
-      for (; next < cell_ends_[row]; ++next) {
-        const std::uint32_t arm = cells_[next].arm;
-        texts_.has_output[table_.cell(row, arm)] = has_output_[next];
-        from[arm] = next;
-      }
-      for (std::size_t arm = 0; arm < m; ++arm) {
-        const bool there = texts_.has_output[table_.cell(row, arm)] != 0;
-        texts_.outputs.push(there ? outputs_[from[arm]] : std::string_view());
-      }
+  /// May the line just read be another piece of `row`?
+  Result<void> check_twin(std::size_t row) const {
+    const std::size_t last = last_piece_[row];
+    if (last >= files_.back().first_piece) {
+      return Error{ErrorCode::kInvalidData,
+                   fmt::format("{}: id: found \"{}\", which is already the id of {}; expected each "
+                               "id once in a file",
+                               where_, row_.id, where(last))};
     }
+    if (row_.prompt != table_.prompts[row]) {
+      return Error{
+          ErrorCode::kInvalidData,
+          fmt::format("{}: prompt: found another text than in {}, which has the same id \"{}\"; "
+                      "expected the same prompt, or ids that differ between files",
+                      where_, where(last), row_.id)};
+    }
+    return {};
+  }
+
+  Result<void> join(std::size_t row, std::uint32_t piece, std::int32_t category) {
+    last_piece_[row] = piece;
+    if (category == kNoCategory) return {};
+    std::int32_t& known = table_.category[row];
+    if (known == kNoCategory) known = category;
+    if (known == category) return {};
+    const auto name = [&](std::int32_t c) {
+      return fmt::format("\"{}\"", table_.categories[static_cast<std::size_t>(c)]);
+    };
+    std::size_t other = 0;
+    while (row_of_[other] != row || category_of_[other] == kNoCategory) ++other;
+    return contradiction(piece, "category", name(category), name(known), where(other));
+  }
+
+  /// Writes cell i into the table. What is known fills what is not; two values must be equal.
+  Result<void> place(std::size_t i) {
+    const Cell& cell = cells_[i];
+    const std::size_t at = table_.cell(row_of_[cell.piece], cell.arm);
+    const auto set = [&](const char* field, auto Cell::* member, auto& column,
+                         auto missing) -> Result<void> {
+      const auto is_known = [&](auto value) { return value == value && value != missing; };
+      const auto value = cell.*member;
+      if (!is_known(value)) return {};
+      if (is_known(column[at]) && column[at] != value) {
+        std::size_t other = 0;
+        while (cells_[other].arm != cell.arm || !is_known(cells_[other].*member) ||
+               row_of_[cells_[other].piece] != row_of_[cell.piece])
+          ++other;
+        return contradiction(cell.piece, fmt::format("models.{}.{}", table_.arms[cell.arm], field),
+                             fmt::format("{}", value), fmt::format("{}", column[at]),
+                             where(cells_[other].piece));
+      }
+      column[at] = value;
+      return {};
+    };
+    if (auto r = set("score", &Cell::score, table_.score, kMissing); !r) return r;
+    if (auto r = set("cost", &Cell::cost, table_.cost, kMissing); !r) return r;
+    if (auto r = set("prompt_tokens", &Cell::prompt_tokens, table_.prompt_tokens, kNoTokens); !r)
+      return r;
+    return set("completion_tokens", &Cell::completion_tokens, table_.completion_tokens, kNoTokens);
+  }
+
+  Result<void> spread_outputs(std::size_t cells) {
+    constexpr std::uint32_t kNone = 0xffffffff;
+    std::vector<std::uint32_t> from(cells, kNone);  // which of outputs_
+    for (std::size_t i = 0; i < cells_.size(); ++i) {
+      if (has_output_[i] == 0) continue;
+      std::uint32_t& source = from[table_.cell(row_of_[cells_[i].piece], cells_[i].arm)];
+      if (source != kNone && outputs_[source] != outputs_[i])
+        return contradiction(cells_[i].piece,
+                             fmt::format("models.{}.output", table_.arms[cells_[i].arm]),
+                             "another text", "something else", where(cells_[source].piece));
+      if (source == kNone) source = static_cast<std::uint32_t>(i);
+    }
+    texts_.has_output.reserve(cells);
+    for (const std::uint32_t source : from) {
+      texts_.has_output.push_back(source != kNone);
+      texts_.outputs.push(source != kNone ? outputs_[source] : std::string_view());
+    }
+    return {};
+  }
+
+  Result<void> spread_references() {
+    const std::size_t rows = table_.ids.size();
+    if (rows == lines_.size()) {  // no row has two pieces
+      texts_.references = std::move(references_);
+      texts_.has_reference = std::move(has_reference_);
+      return {};
+    }
+    constexpr std::uint32_t kNone = 0xffffffff;
+    std::vector<std::uint32_t> from(rows, kNone);  // which of references_
+    for (std::size_t piece = 0; piece < lines_.size(); ++piece) {
+      if (has_reference_[piece] == 0) continue;
+      std::uint32_t& source = from[row_of_[piece]];
+      if (source != kNone && references_[source] != references_[piece])
+        return contradiction(piece, "reference", "another text", "something else", where(source));
+      if (source == kNone) source = static_cast<std::uint32_t>(piece);
+    }
+    for (const std::uint32_t source : from) {
+      texts_.references.push(source != kNone ? references_[source] : std::string_view());
+      texts_.has_reference.push_back(source != kNone);
+    }
+    return {};
   }
 
   ReadOptions options_;
@@ -192,14 +290,18 @@ class Builder {
   ParsedRow row_;
   std::string where_;
   std::vector<File> files_;
-  std::vector<std::uint32_t> lines_;  // [rows] line of each row in its file
+  std::vector<std::uint32_t> lines_;       // [pieces] line of each piece in its file
+  std::vector<std::uint32_t> row_of_;      // [pieces]
+  std::vector<std::int32_t> category_of_;  // [pieces]
+  std::vector<std::uint32_t> last_piece_;  // [rows]
   IdIndex index_;
   Names arm_names_, category_names_;
   // Cells as they come: the number of arms is only known at the end.
   std::vector<Cell> cells_;
-  std::vector<std::size_t> cell_ends_;
   StringColumn outputs_;  // beside cells_, if kept
   std::vector<std::uint8_t> has_output_;
+  StringColumn references_;  // [pieces], if kept
+  std::vector<std::uint8_t> has_reference_;
   Table table_;
   Texts texts_;
 };

@@ -36,7 +36,9 @@ struct Outcomes {
   Texts texts;
 };
 
-/// Several files make one table with the union of their arms; an id may appear once in all of them.
+/// Several files make one table with the union of their arms. An id may appear once in a file;
+/// files that share an id and its prompt give one row, in which what one file knows fills what
+/// another does not. Another prompt, or two different known values, is refused with both places.
 /// Errors: kNotFound, kIo, kTooLarge, kInvalidJson, kInvalidData; kCancelled after an interrupt.
 Result<Outcomes> read_outcomes(std::span<const std::string> files, const ReadOptions& options = {});
 Result<Outcomes> read_outcomes(std::vector<ByteSource> sources, const ReadOptions& options = {});

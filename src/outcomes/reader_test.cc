@@ -141,7 +141,8 @@ TEST(Reader, EachRefusalHasItsOwnSentence) {
       {R"({"id":7,"prompt":"p","models":{"x":{}}})", "id: found 7; expected a string"},
       {R"({"id":"a","prompt":"p","models":{}})", "models: found no arm"},
       {R"({"id":"a","prompt":"p","models":{"x":{},"x":{}}})", "the arm \"x\" twice"},
-      {row(R"({"score":NaN})"), "in models.x.score: found NaN"},
+      {row(R"({"score":NaN})"),
+       "t.jsonl:1:47: not valid JSON in models.x.score: found NaN; expected a number, or null"},
       {row(R"({"score":1.5})"), "models.x.score: found 1.5; expected a number between 0 and 1"},
       {row(R"({"score":-0.1})"), "models.x.score: found -0.1"},
       {row(R"({"score":"1"})"), "models.x.score: found the string \"1\""},
@@ -161,24 +162,113 @@ TEST(Reader, EachRefusalHasItsOwnSentence) {
   }
 }
 
-TEST(Reader, JoinsFilesIntoTheUnionOfArmsAndNamesBothPlacesOfATwin) {
-  std::vector<ByteSource> two;
-  two.push_back(source(R"({"id":"a","prompt":"p","models":{"x":{"score":1}}})", 99, "one"));
-  two.push_back(source(R"({"id":"b","prompt":"p","models":{"y":{"score":0}}})", 99, "two"));
-  auto got = read_outcomes(std::move(two));
+// Files "one", "two", ... with these bytes.
+Result<Outcomes> read_files(const std::vector<std::string>& files, ReadOptions options = {}) {
+  const std::vector<std::string> names{"one", "two", "three"};
+  std::vector<ByteSource> sources;
+  for (std::size_t i = 0; i < files.size(); ++i) sources.push_back(source(files[i], 99, names[i]));
+  return read_outcomes(std::move(sources), options);
+}
+
+TEST(Reader, JoinsFilesIntoTheUnionOfArms) {
+  auto got = read_files({R"({"id":"a","prompt":"p","models":{"x":{"score":1}}})",
+                         R"({"id":"b","prompt":"p","models":{"y":{"score":0}}})"});
   ASSERT_TRUE(got);
   EXPECT_EQ(got->table.arm_count(), 2u);
   EXPECT_TRUE(std::isnan(got->table.score[got->table.cell(0, 1)]));
   EXPECT_EQ(got->table.score[got->table.cell(1, 1)], 0.0f);
+}
 
-  std::vector<ByteSource> twins;
-  twins.push_back(source(kGood, 99, "one"));
-  twins.push_back(source(kGood, 99, "two"));
-  auto refused = read_outcomes(std::move(twins));
-  ASSERT_FALSE(refused);
-  EXPECT_NE(
-      refused.error().message.find("two:1: id: found \"a\", which is already the id of one:1"),
-      std::string::npos);
+TEST(Reader, JoinsRowsOfDifferentFilesThatShareAnIdAndItsPrompt) {
+  auto got = read_files(
+      {R"({"id":"a","prompt":"p","models":{"x":{"score":1,"output":"ox"}}})"
+       "\n"
+       R"({"id":"b","prompt":"q","reference":"rb","models":{"x":{"score":0.5}}})",
+       R"({"id":"b","prompt":"q","category":"c","models":{"y":{"score":0.25,"output":"oy"}}})"
+       "\n"
+       R"({"id":"c","prompt":"s","models":{"y":{"score":0}}})"
+       "\n"
+       R"({"id":"a","prompt":"p","reference":"ra","models":{"y":{"cost":2,"completion_tokens":7}}})",
+       R"({"id":"a","prompt":"p","category":"c","models":{"x":{"score":1,"cost":3},"y":null}})"},
+      {.keep_outputs = true});
+  ASSERT_TRUE(got) << got.error().message;
+  const Table& t = got->table;
+  ASSERT_EQ(t.rows(), 3u);
+  EXPECT_EQ(t.arms, (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(t.ids[0], "a");
+  EXPECT_EQ(t.prompts[1], "q");
+  EXPECT_EQ(t.category, (std::vector<std::int32_t>{0, 0, kNoCategory}));
+  EXPECT_EQ(t.score[t.cell(0, 0)], 1.0f);
+  EXPECT_EQ(t.cost[t.cell(0, 0)], 3.0f) << "what a later file knows fills what an earlier does not";
+  EXPECT_EQ(t.cost[t.cell(0, 1)], 2.0f) << "a null takes nothing away";
+  EXPECT_EQ(t.completion_tokens[t.cell(0, 1)], 7);
+  EXPECT_TRUE(std::isnan(t.score[t.cell(0, 1)]));
+  EXPECT_EQ(t.score[t.cell(1, 1)], 0.25f);
+  EXPECT_TRUE(std::isnan(t.score[t.cell(2, 0)]));
+  EXPECT_EQ(got->texts.references[0], "ra");
+  EXPECT_EQ(got->texts.references[1], "rb");
+  EXPECT_EQ(got->texts.has_reference[2], 0);
+  EXPECT_EQ(got->texts.outputs[t.cell(0, 0)], "ox");
+  EXPECT_EQ(got->texts.outputs[t.cell(1, 1)], "oy");
+  EXPECT_EQ(got->texts.has_output[t.cell(1, 0)], 0);
+}
+
+TEST(Reader, OneFileForEachArmIsTheSameTableAsOneFileForAll) {
+  std::string both, x, y;
+  for (int i = 0; i < 3000; ++i) {
+    const std::string head =
+        R"({"id":"r)" + std::to_string(i) + R"(","prompt":"what is )" + std::to_string(i);
+    const std::string cell_x = R"("x":{"score":0.)" + std::to_string(i % 10) + "}";
+    const std::string cell_y = R"("y":{"score":1,"cost":)" + std::to_string(i) + "}";
+    both.append(head).append(R"(","models":{)" + cell_x + "," + cell_y + "}}\n");
+    x.append(head).append(R"(","models":{)" + cell_x + "}}\n");
+    y.append(head).append(R"(","models":{)" + cell_y + "}}\n");
+  }
+  const auto one = read(both), two = read_files({x, y});
+  ASSERT_TRUE(one && two);
+  EXPECT_EQ(one->table.arms, two->table.arms);
+  ASSERT_EQ(one->table.rows(), two->table.rows());
+  EXPECT_EQ(one->table.score, two->table.score);
+  for (std::size_t i = 1; i < one->table.cost.size(); i += 2)
+    EXPECT_EQ(one->table.cost[i], two->table.cost[i]);
+}
+
+TEST(Reader, RowsThatContradictEachOtherAreRefusedWithBothPlaces) {
+  const std::string first =
+      "\n"
+      R"({"id":"a","prompt":"p","category":"c","reference":"r",)"
+      R"("models":{"x":{"score":1,"cost":2,"prompt_tokens":3,"output":"o"}}})"
+      "\n";
+  const auto row_of_a = [](const std::string& fields, const std::string& cell) {
+    return R"({"id":"a",)" + fields + R"(,"models":{"x":{)" + cell + "}}}";
+  };
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {row_of_a(R"("prompt":"other")", ""),
+       "two:1: prompt: found another text than in one:2, which has the same id \"a\""},
+      {row_of_a(R"("prompt":"p")", R"("score":0.5)"),
+       "two:1: models.x.score: found 0.5, but one:2 says 1 for the same id \"a\""},
+      {row_of_a(R"("prompt":"p")", R"("cost":0)"), "models.x.cost: found 0, but one:2 says 2"},
+      {row_of_a(R"("prompt":"p")", R"("prompt_tokens":4)"), "found 4, but one:2 says 3"},
+      {row_of_a(R"("prompt":"p")", R"("output":"u")"), "models.x.output: found another text"},
+      {row_of_a(R"("prompt":"p","category":"d")", ""),
+       "category: found \"d\", but one:2 says \"c\""},
+      {row_of_a(R"("prompt":"p","reference":"s")", ""), "reference: found another text"},
+  };
+  for (const auto& [second, sentence] : cases) {
+    const auto got = read_files({first, second}, {.keep_outputs = true});
+    ASSERT_FALSE(got) << second;
+    EXPECT_NE(got.error().message.find(sentence), std::string::npos)
+        << "got:      " << got.error().message << "\nexpected: " << sentence;
+    EXPECT_NE(got.error().message.find("one:2"), std::string::npos) << got.error().message;
+  }
+}
+
+TEST(Reader, ATwinWithinALaterFileIsRefusedEvenWhereAnEarlierFileHasTheId) {
+  const auto got = read_files({kGood, kGood + kGood});
+  ASSERT_FALSE(got);
+  EXPECT_NE(got.error().message.find("two:2: id: found \"a\", which is already the id of two:1"),
+            std::string::npos)
+      << got.error().message;
 }
 
 TEST(Writer, WhatIsWrittenReadsBackTheSameInEveryPacking) {

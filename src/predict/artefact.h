@@ -24,7 +24,7 @@ inline constexpr std::string_view kArtefactFormat = "rung-router-1";
 std::string write_artefact(const Model& model, const std::map<std::string, std::string>& extra);
 
 /// A model in place: views into the bytes it was read from, which must outlive it (and be aligned
-/// to 8, as a mapped file is). Movable; the views stay valid.
+/// to 8, as what a heap gives out is). Movable; the views stay valid.
 struct Artefact {
   TensorFile file;
   std::vector<ArmInfo> arms;

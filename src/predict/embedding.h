@@ -20,7 +20,7 @@ inline constexpr std::size_t kEmbeddingDims = 128;
 inline constexpr std::size_t kQualityDims = kEmbeddingDims + text::kSurfaceCount + 1;
 inline constexpr std::size_t kDesignDims = kQualityDims + 1;
 
-/// Read-only tables of an embedding; views, so that they can lie in a mapped file.
+/// Read-only tables of an embedding; views, so that they can lie in an artefact.
 struct EmbeddingView {
   std::span<const float> idf;           // [text::kBuckets]; 0 for a bucket that training never saw
   std::span<const std::int8_t> table;   // [text::kBuckets, kEmbeddingDims] row-major

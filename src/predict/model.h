@@ -1,6 +1,6 @@
 #pragma once
 // Everything that a trained router serves, as plain tables. `Model` owns them (training),
-// `ModelView` looks at them (they may lie in a mapped artefact). m arms, d = kQualityDims.
+// `ModelView` looks at them (they may lie in an artefact). m arms, d = kQualityDims.
 //
 //   quality of arm j = base_j + x.linear_j + softmax(x.task_weights).task_table_j + clusters_j +
 //   neighbours_j

@@ -32,10 +32,10 @@ void make_finite(Estimate& e, const ArmInfo& arm) {
   if (!std::isfinite(e.completion_tokens)) e.has_tokens = false, e.completion_tokens = 0;
 }
 
-class MappedRouter final : public Router {
+class LoadedRouter final : public Router {
  public:
-  MappedRouter(MappedFile file, Artefact artefact)
-      : file_(std::move(file)), artefact_(std::move(artefact)) {}
+  LoadedRouter(std::unique_ptr<const std::string> bytes, Artefact artefact)
+      : bytes_(std::move(bytes)), artefact_(std::move(artefact)) {}
 
   std::span<const ArmInfo> arms() const override { return artefact_.arms; }
   std::string_view metadata(std::string_view key) const override {
@@ -54,19 +54,21 @@ class MappedRouter final : public Router {
   }
 
  private:
-  MappedFile file_;  // what artefact_ looks at
+  std::unique_ptr<const std::string> bytes_;  // what artefact_ looks at
   Artefact artefact_;
 };
 
 }  // namespace
 
 Result<std::shared_ptr<const Router>> Router::load(const std::filesystem::path& path) {
-  auto file = MappedFile::open(path);
+  // Read, not mapped: somebody may cut or overwrite the file while it is in use.
+  auto file = read_file(path);
   if (!file) return file.error();
-  auto artefact = Artefact::read(file->bytes());
+  auto bytes = std::make_unique<const std::string>(std::move(*file));
+  auto artefact = Artefact::read(*bytes);
   if (!artefact) return artefact.error().with(path.string());
   return std::shared_ptr<const Router>(
-      std::make_shared<MappedRouter>(std::move(*file), std::move(*artefact)));
+      std::make_shared<LoadedRouter>(std::move(bytes), std::move(*artefact)));
 }
 
 }  // namespace rung::predict

@@ -1,5 +1,5 @@
 #pragma once
-// A trained router: the artefact of `rung train`, mapped and checked, ready to estimate.
+// A trained router: the artefact of `rung train`, read and checked, ready to estimate.
 //
 //   prompt ──► features (one pass) ──► members ──► ensemble ──► Estimate for every arm
 //
@@ -31,17 +31,21 @@ class Router {
  public:
   virtual ~Router() = default;
 
-  /// Maps and checks an artefact. Errors: kNotFound, kIo; kCorruptFile with what was found and expected (not a
-  /// safetensors file, truncated, wrong shape, feature version of another build).
+  /// Reads and checks an artefact; what happens to the file afterwards is of no consequence.
+  /// Errors: kNotFound, kIo; kCorruptFile with what was found and expected (not a safetensors file,
+  /// truncated, wrong shape, feature version of another build).
   static Result<std::shared_ptr<const Router>> load(const std::filesystem::path& file);
 
   /// The arms, in the order of every span of estimates.
   virtual std::span<const ArmInfo> arms() const = 0;
   /// One estimate for each arm; `per_arm.size()` must be `arms().size()`. From the prompt alone.
-  virtual void estimate(std::string_view prompt, std::span<Estimate> per_arm, Scratch& scratch) const = 0;
-  /// A string of the artefact's metadata ("method", "seed", "training_data_sha256", "card", ...); empty if absent.
+  virtual void estimate(std::string_view prompt, std::span<Estimate> per_arm,
+                        Scratch& scratch) const = 0;
+  /// A string of the artefact's metadata ("method", "seed", "training_data_sha256", "card", ...);
+  /// empty if absent.
   virtual std::string_view metadata(std::string_view key) const = 0;
-  /// True if cross-validation found nothing better than the best static mixture: every estimate is then a constant.
+  /// True if cross-validation found nothing better than the best static mixture: every estimate is
+  /// then a constant.
   virtual bool is_static() const = 0;
 };
 

@@ -147,12 +147,14 @@ Result<TensorFile> TensorFile::parse(std::string_view bytes) {
   std::uint64_t length = 0;
   if (bytes.size() < 8)
     return corrupt(
-        fmt::format("the file has {} bytes, too few for a safetensors file", bytes.size()));
+        fmt::format("the file has {} bytes, too few for a safetensors file; expected what rung "
+                    "train wrote, whole",
+                    bytes.size()));
   std::memcpy(&length, bytes.data(), 8);
   if (length > kMaxHeader)
     return corrupt(fmt::format(
         "this is not a safetensors file: the first 8 bytes say that its header has {} bytes, "
-        "the limit is {}",
+        "the limit is {}; expected what rung train wrote",
         length, kMaxHeader));
   if (length > bytes.size() - 8)
     return corrupt(
@@ -166,7 +168,9 @@ Result<TensorFile> TensorFile::parse(std::string_view bytes) {
   simdjson::dom::parser parser;
   simdjson::dom::object root;
   if (parser.parse(header).get(root) != simdjson::SUCCESS)
-    return corrupt("this is not a safetensors file: its header is not a JSON object");
+    return corrupt(
+        "this is not a safetensors file: its header is not a JSON object; expected what rung train "
+        "wrote");
 
   TensorFile file;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
@@ -195,13 +199,6 @@ Result<TensorFile> TensorFile::parse(std::string_view bytes) {
           fmt::format("tensor '{}' has dtype '{}'; expected F32, I32, I8 or U8", key, type_name));
     Tensor tensor{*type, {}, {}};
     std::uint64_t elements = 1, begin = 0, end = 0;
-    for (const auto& d : shape) {
-      std::uint64_t dim = 0;
-      if (d.get(dim) != simdjson::SUCCESS || (dim != 0 && elements > data.size() / dim + 1))
-        return corrupt(fmt::format("tensor '{}' has a shape that the file cannot hold", key));
-      elements *= dim;
-      tensor.shape.push_back(dim);
-    }
     if (offsets.at(0).get(begin) != simdjson::SUCCESS ||
         offsets.at(1).get(end) != simdjson::SUCCESS || begin > end)
       return corrupt(fmt::format("tensor '{}' has data_offsets that are not a range", key));
@@ -210,6 +207,13 @@ Result<TensorFile> TensorFile::parse(std::string_view bytes) {
           fmt::format("tensor '{}' should end at byte {}, but the data has {} bytes; the file is "
                       "probably cut",
                       key, end, data.size()));
+    for (const auto& d : shape) {
+      std::uint64_t dim = 0;
+      if (d.get(dim) != simdjson::SUCCESS || (dim != 0 && elements > data.size() / dim + 1))
+        return corrupt(fmt::format("tensor '{}' has a shape that the file cannot hold", key));
+      elements *= dim;
+      tensor.shape.push_back(dim);
+    }
     if (end - begin != elements * size_of(*type))
       return corrupt(fmt::format("tensor '{}' has {} bytes; its shape {} of {} needs {}", key,
                                  end - begin, shape_text(tensor.shape), type_name,

@@ -55,6 +55,10 @@ TEST(Safetensors, CutAnywhereAreRefused) {
     EXPECT_FALSE(TensorFile::parse(std::string_view(bytes).substr(0, n))) << n;
   expect_refused(std::string_view(bytes).substr(0, 4), "too few");
   expect_refused(std::string_view(bytes).substr(0, bytes.size() / 2), "probably cut");
+  // So few bytes are left that the first shape alone says that something is missing.
+  expect_refused(raw(R"({"a":{"dtype":"F32","shape":[999],"data_offsets":[0,3996]}})", "12345678"),
+                 "tensor 'a' should end at byte 3996, but the data has 8 bytes; the file is "
+                 "probably cut");
   expect_refused(std::string_view(bytes).substr(0, bytes.size() - 1), "probably cut");
 }
 
