@@ -77,7 +77,10 @@ Result<void> describe(predict::Model& model, const std::vector<std::string>& des
 std::string verdict(const predict::Model& model) {
   if (!model.is_static)
     return fmt::format(
-        "out of fold {:.2f} +- {:.2f} points above the best static mixture, at equal cost",
+        "{}out of fold {:.2f} +- {:.2f} points above the best static mixture, at equal cost",
+        model.members.back().name == "costs"
+            ? "no difference of quality showed by more than chance; what an answer costs did: "
+            : "",
         model.hull_gain, model.hull_gain_se);
   if (model.arms.size() < 2 || model.method == "static")
     return "static: every estimate is the arm's mean";
@@ -178,9 +181,9 @@ void add_train(CLI::App& app, Action& action) {
   sub->add_option("--method", command->options.method,
                   "ensemble, or one member alone: linear, knn, tasks, cluster, lowrank; or static")
       ->capture_default_str();
-  sub->add_option("--folds", command->options.folds, "Folds of cross-validation")
-      ->check(CLI::Range(2, 20))
-      ->capture_default_str();
+  sub->add_option("--folds", command->options.folds,
+                  "Folds of cross-validation; default 10 below 3,000 rows, else 5")
+      ->check(CLI::Range(2, 20));
   sub->add_option("--seed", command->options.seed, "Seed of every random choice")
       ->capture_default_str();
   sub->add_option("--describe", command->descriptions, "ARM=WORDS: plain words for rung models")

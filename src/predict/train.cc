@@ -26,6 +26,7 @@ constexpr double kShrinkage = 0.8;      // of the stacked weights
 // more to missed gains than they were saved from losses; of the routers measured between 0.6 and 1,
 // seven in a hundred were below the hull on unseen rows.
 constexpr double kGuard = 0.5;
+constexpr std::size_t kManyRows = 3'000;  // from here on five folds say as much as ten
 constexpr double kAlphas[] = {1, 3, 10, 30, 100, 300};
 constexpr double kTaskAlphas[] = {1, 10};
 
@@ -76,6 +77,10 @@ class Trainer {
     x_ = embed_all(model_.embedding.view(), n, text_of);
     if (auto ok = step(); !ok) return ok;
     const outcomes::Groups groups = outcomes::group_by_text(table_);
+    if (options_.folds == 0)
+      options_.folds = n < kManyRows ? std::clamp<std::uint32_t>(
+                                           static_cast<std::uint32_t>(groups.count()), 2, 10)
+                                     : 5;
     if (groups.count() < options_.folds)
       return Error{ErrorCode::kInvalidData,
                    fmt::format("the rows hold {} different texts; {} folds need at least as many",
@@ -218,12 +223,27 @@ class Trainer {
       quality.col(p.arm) =
           ((1 - p.weight) * quality.col(p.low) + p.weight * quality.col(p.high)).array() - p.gap;
     if (auto ok = step(); !ok) return ok;
-    // The guard: would it have been worth it on rows it had not seen?
-    if (auto judged = judge(quality, cost_oof); !judged) return judged;
-    if (model_.hull_gain < kGuard * model_.hull_gain_se) {
+    // The guard: would it have been worth it on rows it had not seen? If not, there is still what
+    // shows on every set with prices: the length of the answer, and so its cost, in the prompt.
+    auto judged = judge(quality, cost_oof);
+    if (!judged) return judged.error();
+    if (!judged->holds()) {
+      quality = data_.mean.transpose().replicate(data_.rows(), 1);
+      judged = judge(quality, cost_oof);
+      if (!judged) return judged.error();
+      std::fill(weights.begin(), weights.end(), 0.0);
+      for (MemberInfo& member : model_.members) member.weight = 0;
+      model_.pruned.clear();
+      for (ArmInfo& arm : model_.arms) arm.kept = arm.rows > 0;
+    }
+    model_.hull_gain = 100 * judged->gain;
+    model_.hull_gain_se = 100 * judged->se;
+    if (!judged->holds()) {
       make_static("its out-of-fold gain is within its standard error");
       return {};
     }
+    if (std::all_of(weights.begin(), weights.end(), [](double w) { return w == 0; }))
+      model_.members.push_back({"costs", "mean scores, predicted costs", 1});
     if (auto ok = step(); !ok) return ok;
     doubts(quality);
     finish(*candidates, weights);
@@ -412,10 +432,17 @@ class Trainer {
     model_.tokens = fit_amounts(data_, tokens, out_of_fold);
   }
 
+  /// What is expected on rows that training has not seen; 1.0 = 100 points.
+  struct Verdict {
+    double gain = 0, se = 0;
+    bool holds() const { return gain > 0 && gain >= kGuard * se; }
+  };
+
   /// Out-of-fold hull gain; with several pools (files with different arms) their mean, weighted by
   /// rows.
-  Result<void> judge(const Matrix& quality, const Matrix& cost_oof) {
-    double gain = 0, variance = 0, total = 0;
+  Result<Verdict> judge(const Matrix& quality, const Matrix& cost_oof) const {
+    Verdict verdict;
+    double variance = 0, total = 0;
     for (const Pool& pool : data_.pools) {
       std::vector<float> score, cost, q, c;
       for (const Index i : pool.rows)
@@ -429,7 +456,7 @@ class Trainer {
           outcomes::hull_gain({pool.rows.size(), pool.arms.size(), score, cost, q, c});
       if (!result) continue;  // a pool without costs has no hull
       const auto n = static_cast<double>(pool.rows.size());
-      gain += n * result->gain;
+      verdict.gain += n * result->gain;
       variance += n * n * result->se * result->se;
       total += n;
     }
@@ -437,9 +464,9 @@ class Trainer {
       return Error{ErrorCode::kInvalidData,
                    "no row has both a score and a cost: without costs there is nothing to weigh "
                    "quality against"};
-    model_.hull_gain = 100 * gain / total;
-    model_.hull_gain_se = 100 * std::sqrt(variance) / total;
-    return {};
+    verdict.gain /= total;
+    verdict.se = std::sqrt(variance) / total;
+    return verdict;
   }
 
   /// Standard errors from the out-of-fold residuals. The noise of one score is their standard
@@ -606,9 +633,10 @@ Result<Model> train(const outcomes::Table& table, const TrainOptions& options) {
     return Error{ErrorCode::kInvalidArgument,
                  fmt::format("there is no method \"{}\"; known are {}", options.method,
                              fmt::join(kMethods, ", "))};
-  if (options.folds < 2 || options.folds > 20)
+  if (options.folds == 1 || options.folds > 20)
     return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("{} folds; expected 2 to 20", options.folds)};
+                 fmt::format("{} folds; expected 2 to 20, or 0 for a number that suits the rows",
+                             options.folds)};
   return Trainer(table, options).run();
 }
 

@@ -13,7 +13,7 @@ namespace rung::predict {
 
 struct TrainOptions {
   std::string method = "ensemble";  // or one member alone: linear, neighbours (knn), tasks, clusters, lowrank; or static
-  std::uint32_t folds = 5;          // 2..20
+  std::uint32_t folds = 0;          // 2..20; 0: ten below 3,000 rows, where each row counts, else five
   std::uint64_t seed = 1;
 };
 

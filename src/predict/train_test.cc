@@ -68,6 +68,41 @@ TEST(Train, IsStaticOnNoiseAndSaysWhy) {
   EXPECT_EQ(qualities(*model, "Compute abc"), qualities(*model, "Describe xyz"));
 }
 
+TEST(Train, RoutesOnPredictedCostsWhereQualityDoesNotVary) {
+  outcomes::Table table = two_kinds(false);
+  for (std::size_t i = 0; i < table.rows(); ++i) {
+    // The second arm is better by the same amount on all prompts, and dear on words alone.
+    table.score[table.cell(i, 0)] = 0.5f;
+    table.score[table.cell(i, 1)] = 0.6f;
+    table.cost[table.cell(i, 1)] = table.prompts[i].starts_with("Compute") ? 0.0002f : 0.001f;
+  }
+  const auto model = train(table);
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_FALSE(model->is_static);
+  EXPECT_GT(model->hull_gain, 0.5);
+  EXPECT_EQ(model->members.back().name, "costs");
+  EXPECT_EQ(qualities(*model, "Compute abc"), qualities(*model, "Describe xyz"));
+}
+
+TEST(Train, LearnsWhereCellsAreMissingAtRandom) {
+  outcomes::Table table = two_kinds(true);
+  Rng rng(3);
+  for (float& score : table.score)
+    if (rng.uniform() < 0.2) score = outcomes::kMissing;
+  const auto model = train(table);
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_FALSE(model->is_static);
+  EXPECT_GT(model->hull_gain, 2);
+}
+
+TEST(Train, IsStaticWhereNoRowHasTwoArmsToCompare) {
+  outcomes::Table table = two_kinds(true);
+  for (std::size_t i = 0; i < table.rows(); ++i) table.score[table.cell(i, i % 2)] = outcomes::kMissing;
+  const auto model = train(table);
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_TRUE(model->is_static);
+}
+
 TEST(Train, GivesTheSameModelOnAnyNumberOfThreads) {
   const auto many = train(two_kinds(true));
   ::setenv("RUNG_THREADS", "1", 1);
