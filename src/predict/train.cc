@@ -87,6 +87,9 @@ class Trainer {
     const std::size_t used = std::min(n, kMostCvRows);
     for (std::size_t i = 0; i < used; ++i) cv_rows_.push_back(i * n / used);
     fill(data_, cv_rows_);
+    data_.x.resize(static_cast<Index>(used), x_.cols());
+    for (std::size_t i = 0; i < used; ++i)
+      data_.x.row(static_cast<Index>(i)) = x_.row(static_cast<Index>(cv_rows_[i]));
     data_.cost = cells(table_, cv_rows_, table_.cost);
     for (Index i = 0; i < data_.cost.rows(); ++i)
       for (Index j = 0; j < data_.cost.cols(); ++j)
@@ -119,11 +122,8 @@ class Trainer {
     }
   }
 
+  /// Everything but the design vectors, which are large: they are copied or moved in.
   void fill(Dataset& data, const std::vector<std::size_t>& rows) {
-    const auto n = static_cast<Index>(rows.size());
-    data.x.resize(n, x_.cols());
-    for (Index i = 0; i < n; ++i)
-      data.x.row(i) = x_.row(static_cast<Index>(rows[static_cast<std::size_t>(i)]));
     data.deviation = cells(table_, rows, table_.score);
     data.mean = Eigen::Map<const Vector>(model_.base.data(), static_cast<Index>(m_));
     data.deviation.rowwise() -= data.mean.transpose();
@@ -282,18 +282,12 @@ class Trainer {
   std::vector<FoldedRidge> make_ridges(const Dataset& learn) const {
     std::vector<FoldedRidge> ridges;
     for (const Pool& pool : learn.pools) {
-      Matrix x(static_cast<Index>(pool.rows.size()), static_cast<Index>(kQualityDims)),
-          y(x.rows(), static_cast<Index>(pool.arms.size()));
-      std::vector<std::uint32_t> fold;
-      for (std::size_t r = 0; r < pool.rows.size(); ++r) {
-        x.row(static_cast<Index>(r)) =
-            learn.x.row(pool.rows[r]).head(static_cast<Index>(kQualityDims));
-        for (std::size_t a = 0; a < pool.arms.size(); ++a)
-          y(static_cast<Index>(r), static_cast<Index>(a)) =
-              learn.deviation(pool.rows[r], pool.arms[a]);
-        fold.push_back(learn.fold[static_cast<std::size_t>(pool.rows[r])]);
-      }
-      ridges.emplace_back(x, static_cast<Index>(kQualityDims), y, fold, learn.folds);
+      const auto write = [&](Index row, std::span<float> out) {
+        for (std::size_t a = 0; a < out.size(); ++a) out[a] = learn.deviation(row, pool.arms[a]);
+      };
+      const Targets deviations(static_cast<Index>(pool.arms.size()), write);
+      ridges.emplace_back(learn.x, static_cast<Index>(kQualityDims), deviations, learn.fold,
+                          learn.folds, pool.rows);
     }
     return ridges;
   }
@@ -486,6 +480,7 @@ class Trainer {
     std::vector<std::size_t> rows(table_.rows());
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = i;
     fill(all, rows);
+    all.x = std::move(x_);  // 0.7 GiB for a million rows: there is one copy
     all.deviation = kept_only(all.deviation);
     all.pools = find_pools(all.deviation);
     const auto everything = all.folds;  // leaves no fold out
@@ -548,8 +543,8 @@ class Trainer {
     const Matrix folded = linear.cast<float>();
     if (!ridges.empty()) model_.linear.assign(folded.data(), folded.data() + folded.size());
     // Doubt of the coefficients, from the normal matrix of all rows.
-    const FoldedRidge plain(all.x, static_cast<Index>(kQualityDims), Matrix::Zero(all.rows(), 1),
-                            all.fold, all.folds);
+    const Targets none(0, [](Index, std::span<float>) {});
+    const FoldedRidge plain(all.x, static_cast<Index>(kQualityDims), none, all.fold, all.folds);
     MatrixD normal = plain.gram();
     normal.diagonal().array() += 30;
     const Matrix inverse =
