@@ -42,14 +42,13 @@ struct Options {
 };
 
 std::string make_word(Rng& rng) {
-  static constexpr std::string_view kStarts[] = {"b",  "br", "c",  "ch", "d",  "dr", "f", "fl",
-                                                 "g",  "gr", "h",  "j",  "k",  "l",  "m", "n",
-                                                 "p",  "pl", "qu", "r",  "s",  "sh", "t", "tr",
-                                                 "st", "v",  "w",  "z",  "",   "th"};
-  static constexpr std::string_view kMiddles[] = {"a",  "e",  "i",  "o",  "u",  "ai",
+  static constexpr std::string_view kStarts[] = {
+      "b", "br", "c",  "ch", "d", "dr", "f",  "fl", "g",  "gr", "h", "j", "k", "l", "m",
+      "n", "p",  "pl", "qu", "r", "s",  "sh", "t",  "tr", "st", "v", "w", "z", "",  "th"};
+  static constexpr std::string_view kMiddles[] = {"a",  "e",  "i",  "o",  "u", "ai",
                                                   "ea", "ou", "io", "ee", "é", "ü"};
-  static constexpr std::string_view kEnds[] = {"",  "",  "",   "",   "",  "",  "n", "r",
-                                               "s", "l", "t",  "nd", "st", "ck"};
+  static constexpr std::string_view kEnds[] = {"",  "",  "",  "",  "",   "",   "n",
+                                               "r", "s", "l", "t", "nd", "st", "ck"};
   const auto pick = [&](const auto& from, std::size_t of) { return from[rng.below(of)]; };
   std::string word;
   const std::uint64_t syllables = 1 + rng.below(2) + rng.below(3) / 2;
@@ -167,8 +166,7 @@ class Maker {
       const double cost = arm.prompt_price * (asked + kCompletionPrice * said);
       if (j > 0 && rng.uniform() < options_.missing) continue;
       fmt::format_to(
-          to,
-          R"({}"{}":{{"score":{},"cost":{:.9f},"prompt_tokens":{},"completion_tokens":{}}})",
+          to, R"({}"{}":{{"score":{},"cost":{:.9f},"prompt_tokens":{},"completion_tokens":{}}})",
           j == 0 ? "" : ",", arm.name, score, cost, asked, said);
     }
     out += "}}\n";
@@ -185,8 +183,8 @@ class Maker {
     prompt.topic = topic_of_row_.draw(rng);
     prompt.hardness = 0.8 * rng.normal();
     const std::vector<std::string>& own = topics_[prompt.topic].words;
-    const auto n = static_cast<std::size_t>(
-        kLeastWords * std::pow(kMostWords / kLeastWords, rng.uniform()));
+    const auto n =
+        static_cast<std::size_t>(kLeastWords * std::pow(kMostWords / kLeastWords, rng.uniform()));
     prompt.rare.reserve(n);  // views look into it: it must not move
     prompt.words.reserve(n + 4);
     for (std::size_t w = 0; w < n; ++w) {
