@@ -1,10 +1,11 @@
 // A synthetic outcomes table of any size, for measuring how reading and training scale. Each row
 // depends on the seed and its number alone, so a small table is the beginning of a large one.
-// Prompts are words made of syllables, 20 to 400 of them, no two alike; two in a hundred are an
-// earlier one with a few words changed. Arms differ by topic and by length in what they can do, so
-// routing pays. It says nothing about quality on real prompts.
+// Prompts are words made of syllables, 20 to --most-words of them, no two alike; two in a hundred
+// are an earlier one with a few words changed. Arms differ by topic and by length in what they can
+// do, so routing pays. It says nothing about quality on real prompts.
 //
-//   make_outcomes --rows N [--arms 12] [--topics 24] [--missing 0] [--seed 1] [--out FILE]
+//   make_outcomes --rows N [--arms 12] [--topics 24] [--most-words 400] [--missing 0] [--seed 1]
+//                 [--out FILE]
 //
 // --missing is the share of calls that were never made; the first arm is on every row.
 
@@ -29,7 +30,7 @@ namespace rung {
 namespace {
 
 constexpr std::size_t kCommonWords = 4000, kTopicWords = 2000;
-constexpr double kLeastWords = 20, kMostWords = 400;
+constexpr double kLeastWords = 20;
 constexpr double kNearDuplicates = 0.02;
 constexpr double kLeastPrice = 0.1, kPriceSpan = 30;  // USD per million prompt tokens
 constexpr double kCompletionPrice = 4;                // times that of a prompt token
@@ -37,7 +38,7 @@ constexpr double kCompletionPrice = 4;                // times that of a prompt 
 struct Options {
   std::uint64_t rows = 0, seed = 1;
   std::size_t arms = 12, topics = 24;
-  double missing = 0;
+  double most_words = 400, missing = 0;
   std::string out;
 };
 
@@ -151,7 +152,7 @@ class Maker {
     const auto to = std::back_inserter(out);
     fmt::format_to(to, R"({{"id":"row-{}","prompt":"{}","category":"{}","models":{{)", i, text_,
                    topic.name);
-    const double middle = 0.5 * (std::log(kLeastWords) + std::log(kMostWords));
+    const double middle = 0.5 * (std::log(kLeastWords) + std::log(options_.most_words));
     const double length = std::log(static_cast<double>(prompt.words.size())) - middle;
     const double answer = topic.answer_words * std::exp(0.3 * length + 0.4 * rng.normal());
     for (std::size_t j = 0; j < arms_.size(); ++j) {
@@ -183,8 +184,8 @@ class Maker {
     prompt.topic = topic_of_row_.draw(rng);
     prompt.hardness = 0.8 * rng.normal();
     const std::vector<std::string>& own = topics_[prompt.topic].words;
-    const auto n =
-        static_cast<std::size_t>(kLeastWords * std::pow(kMostWords / kLeastWords, rng.uniform()));
+    const auto n = static_cast<std::size_t>(
+        kLeastWords * std::pow(options_.most_words / kLeastWords, rng.uniform()));
     prompt.rare.reserve(n);  // views look into it: it must not move
     prompt.words.reserve(n + 4);
     for (std::size_t w = 0; w < n; ++w) {
@@ -274,6 +275,8 @@ int main(int argc, char** argv) {
       options.arms = number;
     else if (name == "--topics")
       options.topics = number;
+    else if (name == "--most-words")
+      options.most_words = std::strtod(argv[i + 1], nullptr);
     else if (name == "--missing")
       options.missing = std::strtod(argv[i + 1], nullptr);
     else if (name == "--seed")
@@ -283,10 +286,11 @@ int main(int argc, char** argv) {
     else
       good = false;
   }
-  if (!good || options.rows == 0 || options.arms == 0 || options.topics == 0) {
+  if (!good || options.rows == 0 || options.arms == 0 || options.topics == 0 ||
+      options.most_words < 20) {
     std::fputs(
-        "usage: make_outcomes --rows N [--arms 12] [--topics 24] [--missing 0] [--seed 1] "
-        "[--out FILE]\n",
+        "usage: make_outcomes --rows N [--arms 12] [--topics 24] [--most-words 400] [--missing 0] "
+        "[--seed 1] [--out FILE]\n",
         stderr);
     return 2;
   }

@@ -2,9 +2,9 @@
 # How `rung train` scales: makes a synthetic outcomes table of each size, trains on it, and prints seconds and peak memory.
 # With --split it also runs `rung split`, which reads the whole table and writes it again.
 #
-#   bench/train_scale.sh [--arms 12] [--topics 24] [--missing 0] [--seed 1] [--split] [--build build/release] [ROWS...]
+#   bench/train_scale.sh [--arms 12] [--topics 24] [--most-words 400] [--missing 0] [--seed 1] [--split] [--build build/release] [ROWS...]
 #
-# ROWS are 10000 100000 1000000 unless given. Needs python3, a build with RUNG_BENCH, and 2 KB of disk per row in $TMPDIR,
+# ROWS are 10000 100000 1000000 unless given. Needs python3, a build with RUNG_BENCH, and 2 to 4 KB of disk per row in $TMPDIR,
 # given back at the end. RUNG_THREADS=2 holds it to two threads.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -12,7 +12,7 @@ command_line="${RUNG_THREADS:+RUNG_THREADS=$RUNG_THREADS }bench/train_scale.sh $
 build=$root/build/release shape=() rows=() split=no
 while [ $# -gt 0 ]; do
   case $1 in
-    --arms | --topics | --missing | --seed) shape+=("$1" "$2"); shift ;;
+    --arms | --topics | --most-words | --missing | --seed) shape+=("$1" "$2"); shift ;;
     --build) build=$(cd "$2" && pwd); shift ;;
     --split) split=yes ;;
     -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
