@@ -18,22 +18,26 @@
 
 namespace rung::outcomes {
 
-/// Many strings in one block of memory. Views stay valid until the next push.
+/// Many strings in a few blocks of memory. A block that is full stays where it is, so gigabytes of
+/// prompts are never held twice while they grow. Views stay valid until the next push.
 class StringColumn {
  public:
-  void push(std::string_view text) {
-    bytes_.append(text);
-    ends_.push_back(bytes_.size());
-  }
-  std::size_t size() const { return ends_.size(); }
+  void push(std::string_view text);
+  std::size_t size() const { return places_.size(); }
   std::string_view operator[](std::size_t i) const {
-    const std::size_t begin = i == 0 ? 0 : ends_[i - 1];
-    return std::string_view(bytes_).substr(begin, ends_[i] - begin);
+    const auto [block, begin] = places_[i];
+    const bool last = i + 1 == places_.size() || places_[i + 1].block != block;
+    const std::string& bytes = blocks_[block];
+    return std::string_view(bytes).substr(begin,
+                                          (last ? bytes.size() : places_[i + 1].begin) - begin);
   }
 
  private:
-  std::string bytes_;
-  std::vector<std::size_t> ends_;
+  struct Place {
+    std::uint32_t block, begin;
+  };
+  std::vector<std::string> blocks_;
+  std::vector<Place> places_;
 };
 
 inline constexpr float kMissing = std::numeric_limits<float>::quiet_NaN();

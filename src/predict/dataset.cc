@@ -1,5 +1,6 @@
 #include "predict/dataset.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -20,6 +21,36 @@ std::vector<Pool> find_pools(const Matrix& deviation) {
   std::vector<Pool> result;
   for (auto& [pattern, pool] : pools)
     if (!pool.rows.empty()) result.push_back(std::move(pool));
+  return result;
+}
+
+std::vector<Pool> comparable_rows(const Matrix& deviation) {
+  std::map<std::vector<bool>, Pool> by_pattern;
+  for (Index i = 0; i < deviation.rows(); ++i) {
+    std::vector<bool> present(static_cast<std::size_t>(deviation.cols()));
+    for (Index j = 0; j < deviation.cols(); ++j)
+      present[static_cast<std::size_t>(j)] = !std::isnan(deviation(i, j));
+    by_pattern[present].rows.push_back(i);
+  }
+  // A file that is joined to others is a large part of the rows; cells missing at random are not.
+  const auto least = static_cast<std::size_t>(deviation.rows()) / 50;
+  std::vector<Pool> result;
+  Pool rest;
+  std::vector<bool> in_rest(static_cast<std::size_t>(deviation.cols()));
+  for (auto& [present, pool] : by_pattern) {
+    if (pool.rows.size() > least) {
+      for (Index j = 0; j < deviation.cols(); ++j)
+        if (present[static_cast<std::size_t>(j)]) pool.arms.push_back(j);
+      if (!pool.arms.empty()) result.push_back(std::move(pool));
+      continue;
+    }
+    rest.rows.insert(rest.rows.end(), pool.rows.begin(), pool.rows.end());
+    for (std::size_t j = 0; j < present.size(); ++j) in_rest[j] = in_rest[j] || present[j];
+  }
+  std::sort(rest.rows.begin(), rest.rows.end());
+  for (std::size_t j = 0; j < in_rest.size(); ++j)
+    if (in_rest[j]) rest.arms.push_back(static_cast<Index>(j));
+  if (!rest.arms.empty()) result.push_back(std::move(rest));
   return result;
 }
 

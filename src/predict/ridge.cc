@@ -1,18 +1,27 @@
 #include "predict/ridge.h"
 
+#include <algorithm>
+
 #include "base/parallel.h"
 
 namespace rung::predict {
 
-FoldedRidge::FoldedRidge(const Matrix& x, Index dims, const Matrix& y,
-                         const std::vector<std::uint32_t>& fold, std::uint32_t folds)
+Targets::Targets(const Matrix& y)
+    : count(y.cols()), write_row([&y](Index row, std::span<float> out) {
+        std::copy_n(y.row(row).data(), out.size(), out.begin());
+      }) {}
+
+FoldedRidge::FoldedRidge(const Matrix& x, Index dims, const Targets& y,
+                         const std::vector<std::uint32_t>& fold, std::uint32_t folds,
+                         std::span<const Index> rows)
     : dims_(dims), gram_(folds), cross_(folds) {
+  const Index n = rows.empty() ? x.rows() : static_cast<Index>(rows.size());
   parallel_for(folds, [&](std::size_t f) {
-    MatrixD gram = MatrixD::Zero(dims, dims), cross = MatrixD::Zero(dims, y.cols());
+    MatrixD gram = MatrixD::Zero(dims, dims), cross = MatrixD::Zero(dims, y.count);
     // Blocks of rows: float inside a block keeps the multiplication fast, double between blocks
     // keeps it exact enough.
     constexpr Index kBlock = 512;
-    Matrix xb(kBlock, dims), yb(kBlock, y.cols());
+    Matrix xb(kBlock, dims), yb(kBlock, y.count);
     Index filled = 0;
     const auto add = [&] {
       const auto xs = xb.topRows(filled);
@@ -20,10 +29,11 @@ FoldedRidge::FoldedRidge(const Matrix& x, Index dims, const Matrix& y,
       cross.noalias() += (xs.transpose() * yb.topRows(filled)).cast<double>();
       filled = 0;
     };
-    for (Index i = 0; i < x.rows(); ++i) {
+    for (Index r = 0; r < n; ++r) {
+      const Index i = rows.empty() ? r : rows[static_cast<std::size_t>(r)];
       if (fold[static_cast<std::size_t>(i)] != f) continue;
       xb.row(filled) = x.row(i).head(dims);
-      yb.row(filled) = y.row(i);
+      y.write_row(i, {yb.row(filled).data(), static_cast<std::size_t>(y.count)});
       if (++filled == kBlock) add();
     }
     if (filled > 0) add();
@@ -31,7 +41,7 @@ FoldedRidge::FoldedRidge(const Matrix& x, Index dims, const Matrix& y,
     cross_[f] = std::move(cross);
   });
   total_gram_ = MatrixD::Zero(dims, dims);
-  total_cross_ = MatrixD::Zero(dims, y.cols());
+  total_cross_ = MatrixD::Zero(dims, y.count);
   for (std::uint32_t f = 0; f < folds; ++f) {
     total_gram_ += gram_[f];
     total_cross_ += cross_[f];

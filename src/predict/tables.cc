@@ -32,11 +32,12 @@ void soften(std::span<float> scores, float sharpness) {
   for (float& s : scores) s /= sum;
 }
 
-Matrix one_hot(const Dataset& data) {
-  Matrix y = Matrix::Zero(data.rows(), static_cast<Index>(data.categories));
-  for (Index i = 0; i < data.rows(); ++i)
-    if (const auto c = data.category[static_cast<std::size_t>(i)]; c >= 0) y(i, c) = 1;
-  return y;
+Targets one_hot(const Dataset& data) {
+  return {static_cast<Index>(data.categories), [&data](Index row, std::span<float> out) {
+            std::fill(out.begin(), out.end(), 0.0f);
+            const auto category = data.category[static_cast<std::size_t>(row)];
+            if (category >= 0) out[static_cast<std::size_t>(category)] = 1;
+          }};
 }
 
 Matrix tasks_out_of_fold(const Dataset& data, const FoldedRidge& ridge, double alpha) {

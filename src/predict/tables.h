@@ -26,8 +26,8 @@ Matrix mean_table(const Dataset& data, const std::vector<std::int32_t>& group, s
 /// softmax(sharpness * scores), in place.
 void soften(std::span<float> scores, float sharpness);
 
-/// One-hot targets [n, categories]; a row without a category is 0 throughout.
-Matrix one_hot(const Dataset& data);
+/// One-hot targets [n, categories]; a row without a category is 0 throughout. Looks into `data`.
+Targets one_hot(const Dataset& data);
 /// Out-of-fold predictions [n, m] of the task table; `alpha` of the one-versus-rest ridge.
 Matrix tasks_out_of_fold(const Dataset& data, const FoldedRidge& ridge, double alpha);
 

@@ -92,6 +92,9 @@ class Trainer {
     const std::size_t used = std::min(n, kMostCvRows);
     for (std::size_t i = 0; i < used; ++i) cv_rows_.push_back(i * n / used);
     fill(data_, cv_rows_);
+    data_.x.resize(static_cast<Index>(used), x_.cols());
+    for (std::size_t i = 0; i < used; ++i)
+      data_.x.row(static_cast<Index>(i)) = x_.row(static_cast<Index>(cv_rows_[i]));
     data_.cost = cells(table_, cv_rows_, table_.cost);
     for (Index i = 0; i < data_.cost.rows(); ++i)
       for (Index j = 0; j < data_.cost.cols(); ++j)
@@ -124,11 +127,8 @@ class Trainer {
     }
   }
 
+  /// Everything but the design vectors, which are large: they are copied or moved in.
   void fill(Dataset& data, const std::vector<std::size_t>& rows) {
-    const auto n = static_cast<Index>(rows.size());
-    data.x.resize(n, x_.cols());
-    for (Index i = 0; i < n; ++i)
-      data.x.row(i) = x_.row(static_cast<Index>(rows[static_cast<std::size_t>(i)]));
     data.deviation = cells(table_, rows, table_.score);
     data.mean = Eigen::Map<const Vector>(model_.base.data(), static_cast<Index>(m_));
     data.deviation.rowwise() -= data.mean.transpose();
@@ -144,39 +144,49 @@ class Trainer {
   }
 
   /// Arms far below the frontier of those that were scored on the same rows are not told apart by
-  /// query: their noise would win now and then (the winner's curse), their signal hardly ever.
+  /// query: their noise would win now and then (the winner's curse), their signal hardly ever. An
+  /// arm that is near the frontier of any rows stays.
   void prune(const Matrix& cost) {
-    for (const Pool& pool : data_.pools) {
+    struct Proposal {
+      bool near = false;  // the frontier, somewhere
+      std::size_t rows = 0;
+      PrunedArm follow;
+    };
+    std::vector<Proposal> proposals(m_);
+    for (const Pool& pool : comparable_rows(data_.deviation)) {
       std::vector<outcomes::Point> points;
-      std::vector<std::size_t> arms;
+      std::vector<std::uint32_t> arms;
       for (const Index j : pool.arms) {
         double score = 0, money = 0;
         std::size_t n = 0;
         for (const Index i : pool.rows)
-          if (!std::isnan(cost(i, j)))
+          if (!std::isnan(cost(i, j)) && !std::isnan(data_.deviation(i, j)))
             score += data_.deviation(i, j) + data_.mean(j), money += cost(i, j), ++n;
         if (n == 0) continue;
         points.push_back({money / static_cast<double>(n), score / static_cast<double>(n)});
-        arms.push_back(static_cast<std::size_t>(j));
+        arms.push_back(static_cast<std::uint32_t>(j));
       }
       const outcomes::Hull hull(points);
       if (hull.empty()) continue;
       for (std::size_t p = 0; p < points.size(); ++p) {
+        Proposal& proposal = proposals[arms[p]];
         const double above = hull.at(points[p].cost).value_or(hull.cheapest().score);
         const double gap = above - points[p].score;
-        if (gap <= kFrontierBand) continue;
-        model_.arms[arms[p]].kept = false;
+        proposal.near = proposal.near || gap <= kFrontierBand;
+        if (pool.rows.size() <= proposal.rows) continue;
+        proposal.rows = pool.rows.size();
         const auto mixture =
             hull.mixture(points[p].cost)
                 .value_or(outcomes::Mixture{hull.sources()[0], hull.sources()[0], 0});
-        model_.pruned.push_back({static_cast<std::uint32_t>(arms[p]),
-                                 static_cast<std::uint32_t>(arms[mixture.low]),
-                                 static_cast<std::uint32_t>(arms[mixture.high]),
-                                 static_cast<float>(mixture.weight), static_cast<float>(gap)});
+        proposal.follow = {arms[p], arms[mixture.low], arms[mixture.high],
+                           static_cast<float>(mixture.weight), static_cast<float>(gap)};
       }
     }
-    std::sort(model_.pruned.begin(), model_.pruned.end(),
-              [](const PrunedArm& a, const PrunedArm& b) { return a.arm < b.arm; });
+    for (std::size_t j = 0; j < m_; ++j) {
+      if (proposals[j].near || proposals[j].rows == 0) continue;
+      model_.arms[j].kept = false;
+      model_.pruned.push_back(proposals[j].follow);
+    }
   }
 
   /// Cells of arms that are not kept take no part in learning differences.
@@ -302,18 +312,12 @@ class Trainer {
   std::vector<FoldedRidge> make_ridges(const Dataset& learn) const {
     std::vector<FoldedRidge> ridges;
     for (const Pool& pool : learn.pools) {
-      Matrix x(static_cast<Index>(pool.rows.size()), static_cast<Index>(kQualityDims)),
-          y(x.rows(), static_cast<Index>(pool.arms.size()));
-      std::vector<std::uint32_t> fold;
-      for (std::size_t r = 0; r < pool.rows.size(); ++r) {
-        x.row(static_cast<Index>(r)) =
-            learn.x.row(pool.rows[r]).head(static_cast<Index>(kQualityDims));
-        for (std::size_t a = 0; a < pool.arms.size(); ++a)
-          y(static_cast<Index>(r), static_cast<Index>(a)) =
-              learn.deviation(pool.rows[r], pool.arms[a]);
-        fold.push_back(learn.fold[static_cast<std::size_t>(pool.rows[r])]);
-      }
-      ridges.emplace_back(x, static_cast<Index>(kQualityDims), y, fold, learn.folds);
+      const auto write = [&](Index row, std::span<float> out) {
+        for (std::size_t a = 0; a < out.size(); ++a) out[a] = learn.deviation(row, pool.arms[a]);
+      };
+      const Targets deviations(static_cast<Index>(pool.arms.size()), write);
+      ridges.emplace_back(learn.x, static_cast<Index>(kQualityDims), deviations, learn.fold,
+                          learn.folds, pool.rows);
     }
     return ridges;
   }
@@ -443,7 +447,7 @@ class Trainer {
   Result<Verdict> judge(const Matrix& quality, const Matrix& cost_oof) const {
     Verdict verdict;
     double variance = 0, total = 0;
-    for (const Pool& pool : data_.pools) {
+    for (const Pool& pool : comparable_rows(data_.deviation)) {
       std::vector<float> score, cost, q, c;
       for (const Index i : pool.rows)
         for (const Index j : pool.arms) {
@@ -513,6 +517,7 @@ class Trainer {
     std::vector<std::size_t> rows(table_.rows());
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = i;
     fill(all, rows);
+    all.x = std::move(x_);  // 0.7 GiB for a million rows: there is one copy
     all.deviation = kept_only(all.deviation);
     all.pools = find_pools(all.deviation);
     const auto everything = all.folds;  // leaves no fold out
@@ -575,8 +580,8 @@ class Trainer {
     const Matrix folded = linear.cast<float>();
     if (!ridges.empty()) model_.linear.assign(folded.data(), folded.data() + folded.size());
     // Doubt of the coefficients, from the normal matrix of all rows.
-    const FoldedRidge plain(all.x, static_cast<Index>(kQualityDims), Matrix::Zero(all.rows(), 1),
-                            all.fold, all.folds);
+    const Targets none(0, [](Index, std::span<float>) {});
+    const FoldedRidge plain(all.x, static_cast<Index>(kQualityDims), none, all.fold, all.folds);
     MatrixD normal = plain.gram();
     normal.diagonal().array() += 30;
     const Matrix inverse =
