@@ -37,6 +37,10 @@ class Axes {
     for (const Point& p : c.gain.router.vertices()) see(p);
     for (const Point& p : c.oracle_curve) see(p);
     see(c.random);
+    for (std::size_t i = 0; i < c.gain.router_low.size(); ++i) {
+      see({c.gain.budgets[i], c.gain.router_low[i]});
+      see({c.gain.budgets[i], c.gain.router_high[i]});
+    }
     log_ = low_cost_ > 0 && high_cost_ / low_cost_ > kLogFrom;
     if (log_) {
       low_cost_ /= 1.15;
@@ -252,8 +256,15 @@ std::string cost_quality_chart(const Comparison& c) {
     labels.occupy(axes.x(c.arms[i].mean.cost), axes.y(c.arms[i].mean.score));
   labels.occupy(axes.x(c.random.cost), axes.y(c.random.score));
   out += dot(axes, c.random, "random", "a random arm on each query");
+  const Point at = c.operating.mean;
+  const bool operates = std::isfinite(at.cost) && std::isfinite(at.score);
+  if (operates) labels.occupy(axes.x(at.cost), axes.y(at.score));
   for (const std::size_t i : order)
     out += dot(axes, c.arms[i].mean, c.arms[i].on_hull ? "single hull" : "single", c.arms[i].name);
+  if (operates) {
+    out += dot(axes, at, "router", "the router, where its picks are counted in the table");
+    out += labels.place("router", axes.x(at.cost), axes.y(at.score), "name");
+  }
   out += labels.place("random", axes.x(c.random.cost), axes.y(c.random.score), "name faint");
   for (const std::size_t i : order) {
     out += labels.place(c.arms[i].name, axes.x(c.arms[i].mean.cost), axes.y(c.arms[i].mean.score),
