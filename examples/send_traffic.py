@@ -41,12 +41,13 @@ def main():
     parser.add_argument("--admin")
     parser.add_argument("--show", type=int, default=12)
     options = parser.parse_args()
+    sys.stdout.reconfigure(errors="replace")  # a terminal without UTF-8 gets question marks, not an end
 
     client = openai.OpenAI(base_url=options.base_url, api_key=os.environ.get("OPENAI_API_KEY", "none-needed"), timeout=120)
     rows = [json.loads(line) for line in open(options.outcomes, encoding="utf-8")] if options.outcomes else [{"prompt": p} for p in OWN]
     shown = {round(i * (len(rows) - 1) / max(1, min(options.show, len(rows)) - 1)) for i in range(min(options.show, len(rows)))}
 
-    scores, reference = {}, {}
+    scored = []  # what was recorded of each answer
     print(f"  {'prompt':58} {'went to':12} {'cost, USD':>11}  answer")
     for number, row in enumerate(rows):
         reply, said = ask(client, row["prompt"])
@@ -54,22 +55,34 @@ def main():
         if number in shown:
             print(f"  {one_line(row['prompt'], 58):58} {model:12} {said.get('cost', '?'):>11}  "
                   f"{one_line(reply.choices[0].message.content or '', 40)}", flush=True)
-        for name, outcome in row.get("models", {}).items():
-            reference.setdefault(name, []).append(outcome["score"])
-            if name == model:
-                scores.setdefault(model, []).append(outcome["score"])
-                client.post("/feedback", cast_to=object, body={"decision_id": said.get("decision-id", ""), "score": outcome["score"]})
+        outcome = row.get("models", {}).get(model)
+        if outcome:
+            scored.append(outcome)
+            client.post("/feedback", cast_to=object, body={"decision_id": said.get("decision-id", ""), "score": outcome["score"]})
     if len(rows) > len(shown):
         print(f"  … and {len(rows) - len(shown)} more")
 
-    if scores:
-        every = [score for of_model in scores.values() for score in of_model]
-        print(f"\nQuality over {len(every)} prompts (mean recorded score of the answers)")
-        print(f"  routed by auto         {sum(every) / len(every):.3f}")
-        for name, of_model in reference.items():
-            print(f"  always {name:15} {sum(of_model) / len(of_model):.3f}")
+    if scored:
+        compare(scored, [row["models"] for row in rows])
     if options.admin:
         account(options.admin)
+
+
+def compare(routed, recorded):
+    """Routing against always one model, and against sending a fixed share to each of two at the same cost."""
+    def mean(outcomes):
+        return sum(o["cost"] for o in outcomes) / len(outcomes) * 1000, sum(o["score"] for o in outcomes) / len(outcomes)
+
+    cost, score = mean(routed)
+    single = {name: mean([row[name] for row in recorded]) for name in recorded[0] if all(name in row for row in recorded)}
+    print(f"\nOver {len(routed)} prompts, as recorded   mean score   USD / 1,000")
+    print(f"  routed by auto              {score:10.3f}  {cost:12.4f}")
+    for name, (its_cost, its_score) in single.items():
+        print(f"  always {name:20} {its_score:10.3f}  {its_cost:12.4f}")
+    pairs = [(low, high) for low in single.values() for high in single.values() if low[0] <= cost <= high[0] and low[0] < high[0]]
+    if pairs:
+        best = max(low[1] + (high[1] - low[1]) * (cost - low[0]) / (high[0] - low[0]) for low, high in pairs)
+        print(f"  best fixed mixture of two   {best:10.3f}  {cost:12.4f}   routing is worth what it has above this line")
 
 
 def account(admin):
@@ -88,7 +101,8 @@ def account(admin):
         print(f"  {arm['name'] or 'none':14} {arm['requests']:5} requests  {arm['spent_usd']:.6f} USD{scored}")
     spent, instead = total["compared_spent_usd"], total["compared_reference_usd"]
     if total["compared"] and instead > 0:
-        print(f"  spent {spent:.6f} USD instead of {instead:.6f} USD with the reference model alone: saved {(1 - spent / instead) * 100:.0f} %")
+        print(f"  spent {spent:.6f} USD instead of {instead:.6f} USD for the same tokens at the reference model's prices: "
+              f"saved {(1 - spent / instead) * 100:.0f} %")
     if total["cost_unknown"]:
         print(f"  the cost of {total['cost_unknown']} calls is not known and in none of these sums")
 

@@ -24,6 +24,13 @@ TEST(Tradeoff, PaysForAPointWhatItIsTold) {
   EXPECT_EQ(pick({PolicyKind::kTradeoff, 0.00001}), "small");
 }
 
+TEST(Tradeoff, SaysSmallSumsWithoutAnExponent) {
+  const std::vector<Candidate> pool{{"a", 0.5, 0.1, 0.00000115}, {"b", 0.9, 0.1, 0.0047704}};
+  EXPECT_EQ(make_policy({PolicyKind::kTradeoff, 0.00007})->choose(pool, {}).reason,
+            "a (quality 0.500 ± 0.100, 0.00000115 USD) has the best quality for its cost at "
+            "0.00007 USD a point, 28.13 points ahead of b (quality 0.900 ± 0.100, 0.00477 USD)");
+}
+
 TEST(TargetQuality, TakesTheCheapestThatPassesElseTheBest) {
   EXPECT_EQ(pick({PolicyKind::kTargetQuality, 0.70}), "small");
   EXPECT_EQ(pick({PolicyKind::kTargetQuality, 0.75}), "middle");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/check.h"
 #include "base/random.h"
@@ -36,9 +37,19 @@ BestTwo best_two(std::span<const Candidate> eligible, Key key) {
   return best;
 }
 
+/// Three significant digits and never an exponent: 0.00007, which people read faster than 7e-05.
+std::string money(double amount) {
+  if (!(amount > 0)) return "0";
+  const int decimals = std::clamp(2 - static_cast<int>(std::floor(std::log10(amount))), 0, 15);
+  std::string text = fmt::format("{:.{}f}", amount, decimals);
+  if (decimals > 0) text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text.pop_back();
+  return text;
+}
+
 std::string describe(const Candidate& c) {
-  return fmt::format("{} (quality {:.3f} ± {:.3f}, {:.6f} USD)", c.name, c.quality, c.quality_se,
-                     c.cost_usd);
+  return fmt::format("{} (quality {:.3f} ± {:.3f}, {} USD)", c.name, c.quality, c.quality_se,
+                     money(c.cost_usd));
 }
 
 /// A share of requests goes to a random arm instead: known propensities are what off-policy
@@ -71,8 +82,8 @@ class Tradeoff final : public Policy {
     const BestTwo best = best_two(eligible, points);
     Decision decision{.pick = best.first, .runner_up = best.second};
     const Candidate& pick = eligible[best.first];
-    decision.reason = fmt::format("{} has the best quality for its cost at {:g} USD a point",
-                                  describe(pick), usd_per_point_);
+    decision.reason = fmt::format("{} has the best quality for its cost at {} USD a point",
+                                  describe(pick), money(usd_per_point_));
     if (best.second)
       decision.reason +=
           fmt::format(", {:.2f} points ahead of {}", points(pick) - points(eligible[*best.second]),
@@ -127,8 +138,9 @@ class MaxCost final : public Policy {
         eligible, [&](const Candidate& c) { return c.cost_usd <= usd_; },
         [](const Candidate& c) { return c.quality; },
         [](const Candidate& c) { return -c.cost_usd; },
-        fmt::format("is the best arm expected to cost at most {:g} USD", usd_),
-        fmt::format("is the cheapest there is: no arm is expected to stay within {:g} USD", usd_));
+        fmt::format("is the best arm expected to cost at most {} USD", money(usd_)),
+        fmt::format("is the cheapest there is: no arm is expected to stay within {} USD",
+                    money(usd_)));
     explore(eligible, context, decision);
     return decision;
   }

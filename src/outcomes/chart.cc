@@ -12,7 +12,7 @@ namespace {
 constexpr double kWidth = 960, kHeight = 540;
 constexpr double kLeft = 64, kRight = 24, kTop = 20, kBottom = 56;
 constexpr double kLogFrom = 20;  // costs that span more than this factor get a logarithmic axis
-constexpr double kCharWidth = 6.4, kLineHeight = 14;  // of a label at 12 px
+constexpr double kCharWidth = 7.1, kLineHeight = 14;  // of a label at 12 px, in a wide face
 constexpr int kSteps =
     160;  // pieces of a drawn curve: a straight mixture is bent on a logarithmic axis
 
@@ -37,6 +37,10 @@ class Axes {
     for (const Point& p : c.gain.router.vertices()) see(p);
     for (const Point& p : c.oracle_curve) see(p);
     see(c.random);
+    for (std::size_t i = 0; i < c.gain.router_low.size(); ++i) {
+      see({c.gain.budgets[i], c.gain.router_low[i]});
+      see({c.gain.budgets[i], c.gain.router_high[i]});
+    }
     log_ = low_cost_ > 0 && high_cost_ / low_cost_ > kLogFrom;
     if (log_) {
       low_cost_ /= 1.15;
@@ -187,11 +191,13 @@ class Labels {
   std::vector<Box> boxes_;
 };
 
-std::string dot(const Axes& axes, const Point& p, std::string_view kind, std::string_view title) {
+std::string dot(const Axes& axes, const Point& p, std::string_view kind, std::string_view title,
+                double radius = 4.5) {
   return fmt::format(
-      "<circle class='{}' cx='{:.1f}' cy='{:.1f}' r='4.5'><title>{}: {:.2f} points at ${:.4g} per "
+      "<circle class='{}' cx='{:.1f}' cy='{:.1f}' r='{}'><title>{}: {:.2f} points at ${:.4g} per "
       "1,000</title></circle>\n",
-      kind, axes.x(p.cost), axes.y(p.score), escape_html(title), 100 * p.score, 1000 * p.cost);
+      kind, axes.x(p.cost), axes.y(p.score), radius, escape_html(title), 100 * p.score,
+      1000 * p.cost);
 }
 
 }  // namespace
@@ -242,6 +248,7 @@ std::string cost_quality_chart(const Comparison& c) {
   Labels labels;
   labels.avoid(axes, c.gain.static_hull, end);
   labels.avoid(axes, c.gain.router, std::max(c.gain.router.best().cost, end));
+  if (c.task_label) labels.avoid(axes, c.task_label->router, c.task_label->router.best().cost);
   std::vector<std::size_t> order(c.arms.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
@@ -252,8 +259,15 @@ std::string cost_quality_chart(const Comparison& c) {
     labels.occupy(axes.x(c.arms[i].mean.cost), axes.y(c.arms[i].mean.score));
   labels.occupy(axes.x(c.random.cost), axes.y(c.random.score));
   out += dot(axes, c.random, "random", "a random arm on each query");
+  const Point at = c.operating.mean;
+  const bool operates = std::isfinite(at.cost) && std::isfinite(at.score);
+  if (operates) labels.occupy(axes.x(at.cost), axes.y(at.score));
   for (const std::size_t i : order)
     out += dot(axes, c.arms[i].mean, c.arms[i].on_hull ? "single hull" : "single", c.arms[i].name);
+  if (operates) {
+    out += dot(axes, at, "router", "the router, where its picks are counted in the table", 7.5);
+    out += labels.place("router", axes.x(at.cost), axes.y(at.score), "name");
+  }
   out += labels.place("random", axes.x(c.random.cost), axes.y(c.random.score), "name faint");
   for (const std::size_t i : order) {
     out += labels.place(c.arms[i].name, axes.x(c.arms[i].mean.cost), axes.y(c.arms[i].mean.score),

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
+#include <sstream>
+#include <string>
 
 #include "base/random.h"
 #include "outcomes/report_html.h"
@@ -248,6 +251,38 @@ TEST(Compare, FindsAPlantedTaskLabelAndReportsIt) {
   EXPECT_EQ(page.find("http"), std::string::npos) << "nothing from outside";
   EXPECT_NE(report_text(*c, context).find("Not distinguishable"), std::string::npos);
   EXPECT_EQ(report_json(*c, context).find("nan"), std::string::npos);
+  EXPECT_NE(page.find("<title>router, 95 % band"), std::string::npos);
+  EXPECT_NE(page.find("class='router' cx="), std::string::npos) << "where it operates";
+}
+
+TEST(Compare, AnArmWithoutAnyOutcomeIsADashInReportsAndComesLast) {
+  const World w = world(400, 3, 0.3, 31);
+  auto c = compare(table_of(w), w.data());
+  ASSERT_TRUE(c) << c.error().message;
+  const double nothing = std::numeric_limits<double>::quiet_NaN();
+  c->arms[0].mean = {nothing, nothing};
+  for (const std::string& report : {report_text(*c, {}), report_html(*c, {})}) {
+    EXPECT_EQ(report.find("nan"), std::string::npos) << report;
+    EXPECT_NE(report.find("–"), std::string::npos);
+  }
+  EXPECT_EQ(by_cost(*c), (std::vector<std::size_t>{1, 2, 0}));
+}
+
+TEST(Compare, TheBandStaysInsideTheChart) {
+  const World w = world(60, 3, 0.3, 37);
+  const auto c = compare(table_of(w), w.data());
+  ASSERT_TRUE(c) << c.error().message;
+  const std::string page = report_html(*c, {});
+  const std::size_t band = page.find("class='band' d='");
+  ASSERT_NE(band, std::string::npos);
+  std::istringstream path(page.substr(band + 16, page.find('\'', band + 16) - band - 16));
+  double x = 0, y = 0;
+  char letter = 0;
+  int points = 0;
+  for (; path >> letter && letter != 'Z' && path >> x >> y; ++points) {
+    EXPECT_TRUE(x >= 64 && x <= 936 && y >= 20 && y <= 484) << x << ' ' << y;
+  }
+  EXPECT_GT(points, 100);
 }
 
 TEST(Compare, MatchBestCostIsNullWhereTheRouterNeverGetsThere) {

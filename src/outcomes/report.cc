@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "json/write.h"
@@ -11,8 +13,9 @@ namespace rung::outcomes {
 namespace {
 
 std::string row(std::string_view name, const Point& point, std::string_view remark) {
-  return fmt::format("  {:<36} {:>9.2f} {:>12.4f}  {}\n", name, 100 * point.score,
-                     1000 * point.cost, remark);
+  return fmt::format("  {:<36} {:>9} {:>12}  {}\n", name,
+                     number_or_dash("{:.2f}", 100 * point.score),
+                     number_or_dash("{:.4f}", 1000 * point.cost), remark);
 }
 
 void point(json::Writer& w, std::string_view key, const Point& p) {
@@ -33,17 +36,28 @@ void gain_fields(json::Writer& w, const HullGain& gain) {
 
 }  // namespace
 
+std::vector<std::size_t> by_cost(const Comparison& comparison) {
+  const auto cost = [&](std::size_t i) {
+    const double mean = comparison.arms[i].mean.cost;
+    return std::isfinite(mean) ? mean : std::numeric_limits<double>::infinity();
+  };
+  std::vector<std::size_t> order(comparison.arms.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return cost(a) < cost(b); });
+  return order;
+}
+
+std::string number_or_dash(std::string_view form, double value) {
+  return std::isfinite(value) ? fmt::format(fmt::runtime(form), value) : "–";
+}
+
 std::string report_text(const Comparison& c, const ReportContext& context) {
   const HullGain& gain = c.gain;
   std::string out = fmt::format("{}\n\n{}  on {} rows, {} arms\n", verdict(c), context.router,
                                 gain.rows_used, c.arms.size());
   out += fmt::format("  {:<36} {:>9} {:>12}\n", "", "score", "USD / 1000");
-  std::vector<std::size_t> order(c.arms.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return c.arms[a].mean.cost < c.arms[b].mean.cost;
-  });
-  for (const std::size_t i : order) {
+  for (const std::size_t i : by_cost(c)) {
     const ArmSummary& arm = c.arms[i];
     out += row(
         arm.name, arm.mean,
@@ -51,7 +65,7 @@ std::string report_text(const Comparison& c, const ReportContext& context) {
                     arm.on_hull ? ", on the static hull" : "", i == c.best ? ", best single" : ""));
   }
   out += row("random arm", c.random, "");
-  out += row("router, at the picks above", c.operating.mean,
+  out += row("router, with these picks", c.operating.mean,
              fmt::format("{:.6g} USD per point",
                          c.operating.lambda > 0 ? 0.01 / c.operating.lambda : 0.0));
   out += row("oracle", c.oracle, "");

@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <numeric>
-
 #include "outcomes/chart.h"
 
 namespace rung::outcomes {
@@ -17,12 +14,20 @@ body{margin:0 auto;max-width:1000px;padding:32px 20px 56px;background:var(--page
 h1{font-size:22px;margin:0 0 4px}h2{font-size:16px;margin:32px 0 8px}p{margin:4px 0}.sub{color:var(--soft);font-size:13px;overflow-wrap:anywhere}
 .verdict{margin:18px 0;padding:12px 16px;border-left:4px solid var(--soft);background:var(--card);border-radius:4px;font-weight:600}.verdict.good{border-color:var(--good)}.verdict.bad{border-color:var(--bad)}
 .figures{display:flex;flex-wrap:wrap;gap:12px;margin:16px 0}.figures div{flex:1 1 150px;background:var(--card);border-radius:6px;padding:10px 14px}.figures b{display:block;font-size:20px}.figures span{color:var(--soft);font-size:12px}
-svg{width:100%;height:auto;display:block}svg text{font:12px system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:var(--ink)}svg .name{paint-order:stroke;stroke:var(--page);stroke-width:3px;stroke-linejoin:round}svg .tick,svg .axis,svg .faint{fill:var(--soft)}
+svg{width:100%;min-width:660px;height:auto;display:block}svg text{font:12px system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:var(--ink)}svg .name{paint-order:stroke;stroke:var(--page);stroke-width:3px;stroke-linejoin:round}svg .tick,svg .axis,svg .faint{fill:var(--soft)}
 .grid{stroke:var(--line)}path{fill:none;stroke-width:2.5;stroke-linejoin:round}path.router{stroke:var(--router)}path.static{stroke:var(--static);stroke-dasharray:7 4}path.oracle{stroke:var(--oracle);stroke-width:1.5;stroke-dasharray:2 4}path.label{stroke:var(--label);stroke-width:1.8}
-path.band{fill:var(--router);opacity:.16;stroke:none}circle{stroke:var(--page);stroke-width:1.5}circle.single{fill:var(--soft)}circle.hull{fill:var(--static)}circle.random{fill:var(--page);stroke:var(--soft)}
+path.band{fill:var(--router);opacity:.16;stroke:none}circle{stroke:var(--page);stroke-width:1.5}circle.router{fill:none;stroke:var(--router);stroke-width:2.5}circle.single{fill:var(--soft)}circle.hull{fill:var(--static)}circle.random{fill:var(--page);stroke:var(--soft)}
 .key{display:flex;flex-wrap:wrap;gap:6px 20px;color:var(--soft);font-size:13px;margin:6px 0 0}.key i{display:inline-block;width:24px;border-top:3px solid;vertical-align:middle;margin-right:6px}
-.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:14px}th,td{text-align:right;padding:5px 10px;border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums;white-space:nowrap}th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:600}
+.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:14px}th,td{text-align:right;padding:5px 10px;border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums;white-space:nowrap}th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:600}td.remark,th.remark{text-align:left;color:var(--soft);padding-left:24px}
+@media(max-width:560px){body{padding:20px 12px 40px}.figures{display:grid;grid-template-columns:1fr 1fr}th,td{padding:5px 6px}table{font-size:13px}}
 )";
+
+/// A number and its percent sign never part at the end of a line.
+std::string together(std::string text) {
+  for (std::size_t at = 0; (at = text.find(" %", at)) != std::string::npos;)
+    text.replace(at, 1, "&nbsp;");
+  return text;
+}
 
 std::string figure(std::string_view value, std::string_view name) {
   return fmt::format("<div><b>{}</b><span>{}</span></div>", value, name);
@@ -36,26 +41,25 @@ std::string key(std::string_view colour, std::string_view dash, std::string_view
 std::string arms_table(const Comparison& c) {
   std::string out =
       "<h2>Single arms</h2><div class=scroll><table><tr><th>arm</th><th>score</th><th>USD / "
-      "1,000</th><th>share of picks</th><th></th></tr>\n";
-  std::vector<std::size_t> order(c.arms.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return c.arms[a].mean.cost < c.arms[b].mean.cost;
-  });
+      "1,000</th><th>share of picks</th><th class=remark></th></tr>\n";
   const auto row = [&](std::string_view name, const Point& p, std::string_view share,
                        std::string_view remark) {
-    out += fmt::format("<tr><td>{}</td><td>{:.2f}</td><td>{:.4f}</td><td>{}</td><td>{}</td></tr>\n",
-                       escape_html(name), 100 * p.score, 1000 * p.cost, share, remark);
+    out += fmt::format(
+        "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=remark>{}</td></tr>\n",
+        escape_html(name), number_or_dash("{:.2f}", 100 * p.score),
+        number_or_dash("{:.4f}", 1000 * p.cost), share, remark);
   };
-  for (const std::size_t i : order) {
+  for (const std::size_t i : by_cost(c)) {
     const ArmSummary& arm = c.arms[i];
     row(arm.name, arm.mean, fmt::format("{:.1f} %", 100 * arm.share),
-        i == c.best   ? "best single"
+        i == c.best   ? "static hull, best single"
         : arm.on_hull ? "static hull"
                       : "");
   }
   row("random arm", c.random, "", "");
-  row("router, at the picks above", c.operating.mean, "100 %", "");
+  row("router, with these picks", c.operating.mean, "100 %",
+      c.operating.lambda > 0 ? fmt::format("at {:.6g} USD a point", 0.01 / c.operating.lambda)
+                             : std::string());
   row("oracle", c.oracle, "", "");
   return out + "</table></div>\n";
 }
@@ -90,7 +94,7 @@ std::string report_html(const Comparison& c, const ReportContext& context) {
                      gain.low > 0    ? "good"
                      : gain.high < 0 ? "bad"
                                      : "",
-                     escape_html(verdict(c)));
+                     together(escape_html(verdict(c))));
   out += figure(fmt::format("{:+.2f} &plusmn; {:.2f}", 100 * gain.gain, 100 * gain.se),
                 "hull gain, points &plusmn; standard error");
   out +=
@@ -102,7 +106,7 @@ std::string report_html(const Comparison& c, const ReportContext& context) {
       figure(fmt::format("{:.3f}", c.calibration.ece), "calibration error of quality (0 is best)");
   out += figure(fmt::format("{:.0f} %", 100 * c.calibration.cost_ratio_error),
                 "mean error of cost estimates");
-  out += "</div>\n" + cost_quality_chart(c) + "<p class=key>";
+  out += "</div>\n<div class=scroll>" + cost_quality_chart(c) + "</div><p class=key>";
   out += key("router", "solid", "router, 95 % band") +
          key("static", "dashed", "static hull: best fixed mixtures");
   if (c.task_label)
