@@ -192,6 +192,7 @@ void bootstrap(const Estimated& data, const Sweep& sweep, const HullGainOptions&
   for (const double gain : gains) mean += gain / static_cast<double>(samples);
   for (const double gain : gains) squares += (gain - mean) * (gain - mean);
   out.se = samples > 1 ? std::sqrt(squares / static_cast<double>(samples - 1)) : 0;
+  out.resampled = gains;
   std::sort(gains.begin(), gains.end());
   out.low = quantile_of_sorted(gains, 0.025);
   out.high = quantile_of_sorted(gains, 0.975);
