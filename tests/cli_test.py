@@ -59,9 +59,13 @@ class Commands(unittest.TestCase):
         page = self.folder / "report.html"
         done = cli("evaluate", "--router", world.trained_router(), "--outcomes", OUTCOMES, "--json", "--html", page)
         self.assertEqual(done.returncode, 0, done)
-        json.loads(done.stdout)
+        literature = json.loads(done.stdout)["literature"]
+        self.assertEqual((literature["pair"]["weak"], literature["pair"]["strong"]), ("rung-small", "rung-large"))
+        self.assertTrue(0 < literature["pair"]["apgr"] <= 1 and 0 < literature["aiq"]["router"] < 1, literature)
+        self.assertEqual(literature["routerarena"]["unpriced"], 0, literature)
         text = page.read_text()
         self.assertIn("<svg", text)
+        self.assertIn("RouterArena", text)
         self.assertNotRegex(text, r"""(?:src|href)=["']https?:""")
 
     def test_the_same_input_and_seed_give_the_same_artefact(self):

@@ -156,6 +156,7 @@ Result<Comparison> compare(const Table& table, const Estimated& data,
   arms_and_picks(table, data, out);
   random_and_oracle(data, out);
   out.calibration = calibrate(data);
+  out.literature = literature({data, out.gain, out.operating, out.random, out.oracle});
   out.match_best_cost = out.gain.router.cost_of(out.gain.static_hull.best().score);
 
   HullGainOptions curve_only = options;

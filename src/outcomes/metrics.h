@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "outcomes/hull_gain.h"
+#include "outcomes/literature.h"
 #include "outcomes/table.h"
 
 namespace rung::outcomes {
@@ -46,6 +47,7 @@ struct Comparison {
   SweepPoint operating;  // the cheapest that matches the best single arm; if none, where it is
                          // furthest above the static hull
   Calibration calibration;
+  Literature literature;
 };
 
 /// `data` speaks of the rows and arms of `table`. Errors: those of hull_gain.
