@@ -144,10 +144,12 @@ Result<OperatingPoint> calibrate_budget(const PairRows& rows, double budget) {
     if (point.cost <= budget) return point;
     lowest = std::min(lowest, point.cost);
   }
-  return Error{ErrorCode::kInfeasible,
-               fmt::format("no threshold keeps the mean cost within {:g} USD per query: the lowest "
-                           "that these {} rows allow is {:g}",
-                           budget, rows.score.size(), lowest)};
+  return Error{
+      ErrorCode::kInfeasible,
+      fmt::format("no threshold keeps the mean cost within {:g} USD per query: the lowest "
+                  "that these {} rows allow is {:g}{}",
+                  budget, rows.score.size(), lowest,
+                  points->back().strong_share > 0 ? " (a score of 1 always goes strong)" : "")};
 }
 
 Result<OperatingPoint> calibrate_quality(const PairRows& rows, double max_drop_percent) {

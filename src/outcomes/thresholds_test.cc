@@ -150,6 +150,8 @@ TEST(OperatingPoints, EveryTauDoesWhatItsPointSays) {
   // A score of 1 always goes strong: all weak is out of reach.
   score[0] = 1;
   EXPECT_GT(operating_points({score, weak, strong, cheap, dear})->back().strong_share, 0);
+  EXPECT_NE(calibrate_budget({score, weak, strong, cheap, dear}, 0).error().message.find("of 1"),
+            std::string::npos);
 }
 
 TEST(OperatingPoints, RefuseRowsThatDoNotHoldTogether) {
