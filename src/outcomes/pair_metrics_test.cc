@@ -182,7 +182,9 @@ TEST(OracleCurve, IsWeakCorrectPlusWhatOnlyTheStrongGetsRight) {
 TEST(OracleCurve, IsNeverBelowAnyRouter) {
   const Pair p = pair(200, 1, 11);
   const auto oracle = oracle_curve(p.weak, p.strong);
-  for (const SweepThreshold& at : *threshold_sweep(p.rows(), 50)) {
+  const auto sweep = threshold_sweep(p.rows(), 50);
+  ASSERT_TRUE(sweep);
+  for (const SweepThreshold& at : *sweep) {
     const auto calls = static_cast<std::size_t>(at.point.share * 200 + 0.5);
     EXPECT_GE(oracle[calls].quality, at.point.quality - 1e-12);
   }
