@@ -59,10 +59,77 @@ class Commands(unittest.TestCase):
         page = self.folder / "report.html"
         done = cli("evaluate", "--router", world.trained_router(), "--outcomes", OUTCOMES, "--json", "--html", page)
         self.assertEqual(done.returncode, 0, done)
-        json.loads(done.stdout)
+        literature = json.loads(done.stdout)["literature"]
+        self.assertEqual((literature["pair"]["weak"], literature["pair"]["strong"]), ("rung-small", "rung-large"))
+        self.assertTrue(0 < literature["pair"]["apgr"] <= 1 and 0 < literature["aiq"]["router"] < 1, literature)
+        self.assertEqual(literature["routerarena"]["unpriced"], 0, literature)
         text = page.read_text()
         self.assertIn("<svg", text)
+        self.assertIn("RouterArena", text)
         self.assertNotRegex(text, r"""(?:src|href)=["']https?:""")
+
+    def test_calibrate_by_share_gives_the_threshold_that_the_gateway_would_need(self):
+        estimates = self.folder / "per-query.jsonl"
+        self.assertEqual(cli("evaluate", "--router", world.trained_router(), "--outcomes", OUTCOMES, "--bootstrap", "0",
+                             "--per-query", estimates).returncode, 0)
+        scores = []
+        for line in estimates.read_text().splitlines():
+            arms = json.loads(line)["arms"]
+            scores.append((1 + arms["rung-large"]["quality"] - arms["rung-small"]["quality"]) / 2)
+        for share in (0.1, 0.5, 0.9):
+            done = cli("calibrate", "--router", world.trained_router(), "--outcomes", OUTCOMES, "--share", share, "--json")
+            self.assertEqual(done.returncode, 0, done)
+            got = json.loads(done.stdout)
+            self.assertEqual({k: got["policy"][k] for k in ("kind", "strong", "weak")},
+                             {"kind": "threshold", "strong": "rung-large", "weak": "rung-small"})
+            strong = sum(s >= got["policy"]["threshold"] for s in scores) / len(scores)
+            self.assertAlmostEqual(got["strong_share"], strong)
+            self.assertAlmostEqual(strong, share, delta=1.5 / len(scores))
+
+    def test_calibrate_keeps_the_budget_the_drop_and_the_risk_that_it_was_given(self):
+        calibrate = ["calibrate", "--router", world.trained_router(), "--outcomes", OUTCOMES, "--json"]
+        budget = json.loads(cli(*calibrate, "--budget", "0.0003").stdout)
+        self.assertTrue(budget["all_weak"]["cost"] < budget["at_threshold"]["cost"] <= 0.0003 < budget["all_strong"]["cost"], budget)
+        drop = json.loads(cli(*calibrate, "--max-drop", "1").stdout)
+        self.assertLessEqual(drop["drop_percent"], 1)
+        self.assertLess(drop["at_threshold"]["cost"], drop["all_strong"]["cost"])
+        risk = json.loads(cli(*calibrate, "--risk", "0.1").stdout)
+        self.assertTrue(risk["risk"]["observed"] < risk["risk"]["upper"] <= 0.1, risk)
+        self.assertEqual((risk["risk"]["method"], risk["risk"]["confidence"]), ("clopper-pearson", 0.95))
+        conformal = json.loads(cli(*calibrate, "--risk", "0.1", "--conformal").stdout)
+        self.assertIsNone(conformal["risk"]["confidence"])
+        other = json.loads(cli(*calibrate, "--max-drop", "1", "--strong", "rung-medium").stdout)
+        self.assertEqual((other["policy"]["strong"], other["policy"]["weak"]), ("rung-medium", "rung-small"))
+
+    def test_the_policy_that_calibrate_prints_is_one_that_a_configuration_takes(self):
+        done = cli("calibrate", "--router", world.trained_router(), "--outcomes", OUTCOMES, "--share", "0.3")
+        self.assertEqual(done.returncode, 0, done)
+        policy = next(line for line in done.stdout.splitlines() if line.startswith("policy: "))
+        config = self.folder / "rung.yaml"
+        config.write_text("listen: 127.0.0.1:4000\nupstreams:\n  a: {dialect: openai, base_url: 'http://127.0.0.1:1/v1'}\nmodels:\n" +
+                          "".join(f"  {arm}: {{upstream: a, name: {arm}, price: {{input: 1, output: 2}}}}\n" for arm in ("rung-small", "rung-large")) +
+                          f"routes:\n  auto:\n    arms: [rung-small, rung-large]\n    predictor: {world.trained_router()}\n    {policy}\n")
+        checked = cli("check-config", config)
+        self.assertEqual(checked.returncode, 0, checked)
+
+    def test_calibrate_says_no_with_the_reason_where_a_bound_cannot_be_met(self):
+        calibrate = ["calibrate", "--router", world.trained_router(), "--outcomes", OUTCOMES]
+        for words, says in ((("--risk", "0.01"), "at least 299"), (("--budget", "1e-9"), "the lowest"), (("--max-drop", "-50"), "the smallest")):
+            done = cli(*calibrate, *words)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), done)
+            self.assertIn(says, done.stderr)
+
+    def test_calibrate_refuses_what_it_cannot_read(self):
+        calibrate = ["calibrate", "--router", world.trained_router(), "--outcomes", OUTCOMES]
+        self.refused(*calibrate, says="exactly one")
+        self.refused(*calibrate, "--share", "0.2", "--risk", "0.1", says="exactly one")
+        self.refused(*calibrate, "--share", "1.2", says="expected 0 to 1")
+        self.refused(*calibrate, "--budget", "nan", says="finite")
+        self.refused(*calibrate, "--risk", "0.1", "--confidence", "1", says="confidence")
+        self.refused(*calibrate, "--share", "0.2", "--strong", "nobody", says=["nobody", "rung-large"])
+        self.refused(*calibrate, "--share", "0.2", "--strong", "rung-large", "--weak", "rung-large", says="two different")
+        self.refused("calibrate", "--router", world.trained_router(), "--outcomes", self.folder / "missing.jsonl", "--share", "0.2",
+                     says="missing.jsonl")
 
     def test_the_same_input_and_seed_give_the_same_artefact(self):
         a, b = self.folder / "a.safetensors", self.folder / "b.safetensors"

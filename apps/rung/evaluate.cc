@@ -6,9 +6,9 @@
 #include <unordered_map>
 
 #include "base/file.h"
-#include "base/parallel.h"
 #include "base/progress.h"
 #include "commands.h"
+#include "estimates.h"
 #include "json/write.h"
 #include "outcomes/reader.h"
 #include "outcomes/report.h"
@@ -29,31 +29,6 @@ struct EvaluateOptions {
   std::uint64_t seed = 1;
 };
 
-// Estimates for every arm of the router on every row: [rows * arms of the router].
-struct Estimates {
-  std::vector<predict::Estimate> cells;
-  std::size_t arms = 0;
-};
-
-Result<Estimates> estimate_all(const predict::Router& router, const outcomes::Table& table) {
-  constexpr std::size_t kChunk = 256;  // rows per task
-  Estimates out;
-  out.arms = router.arms().size();
-  out.cells.resize(table.rows() * out.arms);
-  Progress progress("estimating", table.rows());
-  parallel_for((table.rows() + kChunk - 1) / kChunk, [&](std::size_t chunk) {
-    if (interrupted()) return;
-    predict::Scratch scratch;
-    const std::size_t end = std::min(table.rows(), (chunk + 1) * kChunk);
-    for (std::size_t row = chunk * kChunk; row < end; ++row) {
-      router.estimate(table.prompts[row], {out.cells.data() + row * out.arms, out.arms}, scratch);
-      progress.advance();
-    }
-  });
-  if (interrupted()) return Error{ErrorCode::kCancelled, "evaluating was interrupted"};
-  return out;
-}
-
 Result<void> write_per_query(const std::string& path, const predict::Router& router,
                              const outcomes::Table& table, const Estimates& estimates) {
   for (const auto& arm : router.arms()) {
@@ -71,7 +46,7 @@ Result<void> write_per_query(const std::string& path, const predict::Router& rou
     json::Writer w;
     w.begin_object().key("id").string(table.ids[row]).key("arms").begin_object();
     for (std::size_t arm = 0; arm < estimates.arms; ++arm) {
-      const predict::Estimate& e = estimates.cells[row * estimates.arms + arm];
+      const predict::Estimate& e = estimates.at(row, arm);
       w.key(router.arms()[arm].name).begin_object().key("quality").number(e.quality);
       w.key("quality_se").number(e.quality_se).key("cost").number(e.cost_usd).end_object();
     }
@@ -141,7 +116,7 @@ Result<outcomes::Comparison> judge(const predict::Router& router, const outcomes
   for (const std::size_t arm : shared.in_table) kept.arms.push_back(table.arms[arm]);
   for (std::size_t row = 0; row < n; ++row) {
     for (std::size_t i = 0; i < m; ++i) {
-      const predict::Estimate& e = estimates.cells[row * estimates.arms + shared.in_router[i]];
+      const predict::Estimate& e = estimates.at(row, shared.in_router[i]);
       const bool priced = router.arms()[shared.in_router[i]].has_cost;
       kept.score.push_back(priced ? table.score[table.cell(row, shared.in_table[i])]
                                   : outcomes::kMissing);

@@ -51,6 +51,15 @@ TEST(Threshold, IsInclusiveAsInRouteLlm) {
   EXPECT_EQ(pick({PolicyKind::kThreshold, 0, "gone", "away"}), "large");
 }
 
+TEST(Threshold, ItsScoreIsTheChanceOfAWinWithTiesCountedHalf) {
+  // Independent scores of 0 or 1: P(strong wins) + P(tie) / 2.
+  for (const double s : {0.0, 0.3, 0.93, 1.0}) {
+    for (const double w : {0.0, 0.4, 0.71, 1.0})
+      EXPECT_NEAR(win_chance(s, w), s * (1 - w) + 0.5 * (s * w + (1 - s) * (1 - w)), 1e-12);
+  }
+  EXPECT_NEAR(win_chance(0.9, 0.4), 1 - win_chance(0.4, 0.9), 1e-12);
+}
+
 TEST(Policy, BreaksTiesByPriceThenByOrder) {
   const std::vector<Candidate> pool{{"a", 0.5, 0, 0.2}, {"b", 0.5, 0, 0.1}, {"c", 0.5, 0, 0.1}};
   EXPECT_EQ(pick({PolicyKind::kMaxCost, 1}, pool), "b");

@@ -149,9 +149,7 @@ class MaxCost final : public Policy {
   double usd_;
 };
 
-/// Ong et al., RouteLLM (arXiv 2406.18665): strong if s >= tau. For scores in {0, 1} the chance
-/// that strong beats weak, ties counted half, is (1 + q_strong - q_weak) / 2, whatever their
-/// correlation.
+/// Ong et al., RouteLLM (arXiv 2406.18665): strong if s >= tau, with s = win_chance().
 class Threshold final : public Policy {
  public:
   explicit Threshold(const PolicySpec& spec) : spec_(spec) {}
@@ -163,7 +161,7 @@ class Threshold final : public Policy {
     }
     Decision decision;
     if (strong && weak) {
-      const double win = (1 + eligible[*strong].quality - eligible[*weak].quality) / 2;
+      const double win = win_chance(eligible[*strong].quality, eligible[*weak].quality);
       const bool take_strong = win >= spec_.parameter;
       decision.pick = take_strong ? *strong : *weak;
       decision.runner_up = take_strong ? *weak : *strong;
@@ -188,6 +186,10 @@ class Threshold final : public Policy {
 };
 
 }  // namespace
+
+double win_chance(double strong_quality, double weak_quality) {
+  return (1 + strong_quality - weak_quality) / 2;
+}
 
 std::string_view name(PolicyKind kind) {
   switch (kind) {

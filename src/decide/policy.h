@@ -58,6 +58,11 @@ struct PolicySpec {
 /// Error kInvalidConfig: the parameter's range.
 Result<void> validate(const PolicySpec& spec);
 
+/// The score of the threshold policy: the chance that strong beats weak, ties counted half, from
+/// their expected scores in [0, 1]. For scores in {0, 1} it is (1 + strong - weak) / 2, whatever
+/// their correlation. Calibrate thresholds with this (rung calibrate does).
+double win_chance(double strong_quality, double weak_quality);
+
 class Policy {
  public:
   virtual ~Policy() = default;

@@ -8,6 +8,7 @@
 
 #include "base/parallel.h"
 #include "base/random.h"
+#include "outcomes/quantile.h"
 
 namespace rung::outcomes {
 namespace {
@@ -168,14 +169,6 @@ double gain_over(const Hull& fixed, const Hull& router, std::span<const double> 
   return sum / static_cast<double>(budgets.size());
 }
 
-// The p-quantile of sorted values, linearly between neighbours.
-double quantile(std::span<const double> sorted, double p) {
-  const double at = p * static_cast<double>(sorted.size() - 1);
-  const auto low = static_cast<std::size_t>(at);
-  const std::size_t high = std::min(low + 1, sorted.size() - 1);
-  return sorted[low] + (at - static_cast<double>(low)) * (sorted[high] - sorted[low]);
-}
-
 // Rows drawn with replacement; the whole statistic, budgets and static hull included, is made anew
 // each time.
 void bootstrap(const Estimated& data, const Sweep& sweep, const HullGainOptions& options,
@@ -199,14 +192,15 @@ void bootstrap(const Estimated& data, const Sweep& sweep, const HullGainOptions&
   for (const double gain : gains) mean += gain / static_cast<double>(samples);
   for (const double gain : gains) squares += (gain - mean) * (gain - mean);
   out.se = samples > 1 ? std::sqrt(squares / static_cast<double>(samples - 1)) : 0;
+  out.resampled = gains;
   std::sort(gains.begin(), gains.end());
-  out.low = quantile(gains, 0.025);
-  out.high = quantile(gains, 0.975);
+  out.low = quantile_of_sorted(gains, 0.025);
+  out.high = quantile_of_sorted(gains, 0.975);
   for (std::size_t i = 0; i < count; ++i) {
     const std::span<double> at(scores.data() + i * samples, samples);
     std::sort(at.begin(), at.end());
-    out.router_low.push_back(quantile(at, 0.025));
-    out.router_high.push_back(quantile(at, 0.975));
+    out.router_low.push_back(quantile_of_sorted(at, 0.025));
+    out.router_high.push_back(quantile_of_sorted(at, 0.975));
   }
 }
 

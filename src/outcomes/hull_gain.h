@@ -50,11 +50,13 @@ struct HullGainOptions {
 };
 
 struct HullGain {
-  double gain = 0;             // mean score difference, 1.0 = 100 points
-  double se = 0;               // paired bootstrap over rows; 0 without bootstrap
-  double low = 0, high = 0;    // 95 % percentile interval
-  std::vector<Point> singles;  // [arms] mean cost and score of each arm alone; NaN for an arm
-                               // without a usable cell
+  double gain = 0;                // mean score difference, 1.0 = 100 points
+  double se = 0;                  // paired bootstrap over rows; 0 without bootstrap
+  double low = 0, high = 0;       // 95 % percentile interval
+  std::vector<double> resampled;  // [bootstrap] the gain of each resample; the same seed and usable
+                                  // rows draw the same rows, so that routers can be paired
+  std::vector<Point> singles;     // [arms] mean cost and score of each arm alone; NaN for an arm
+                                  // without a usable cell
   Hull static_hull;
   std::vector<SweepPoint> sweep;  // from lambda = infinity (cheapest) down to 0 (best)
   Hull router;                    // envelope of the sweep

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
+#include "outcomes/calibration.h"
 #include "outcomes/split.h"
 
 namespace rung::outcomes {
@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::uint32_t kLabelFolds = 5;
 constexpr double kLabelPseudoCounts = 2;
+constexpr std::size_t kCalibrationBins = 10;
+constexpr double kLogLossClip = 1e-6;  // no estimate is trusted further than one in a million
 
 // Cells keep their places; rows without a usable cell count nowhere.
 void random_and_oracle(const Estimated& data, Comparison& out) {
@@ -40,26 +42,22 @@ void random_and_oracle(const Estimated& data, Comparison& out) {
 }
 
 Calibration calibrate(const Estimated& data) {
-  struct Bin {
-    double estimate = 0, score = 0, count = 0;
-  };
-  std::array<Bin, 10> bins;
-  double logs = 0, priced = 0, cells = 0;
+  std::vector<double> estimate, score;
+  double logs = 0, priced = 0;
   for (std::size_t i = 0; i < data.score.size(); ++i) {
     if (!std::isfinite(data.score[i]) || !std::isfinite(data.cost[i])) continue;
-    const double estimate = std::clamp<double>(data.est_quality[i], 0, 1);
-    Bin& bin = bins[std::min<std::size_t>(9, static_cast<std::size_t>(estimate * 10))];
-    bin.estimate += estimate;
-    bin.score += static_cast<double>(data.score[i]);
-    bin.count += 1;
-    cells += 1;
+    estimate.push_back(std::clamp<double>(data.est_quality[i], 0, 1));
+    score.push_back(data.score[i]);
     if (!(data.cost[i] > 0) || !(data.est_cost[i] > 0)) continue;
     logs += std::abs(
         std::log(static_cast<double>(data.est_cost[i]) / static_cast<double>(data.cost[i])));
     priced += 1;
   }
   Calibration out;
-  for (const Bin& bin : bins) out.ece += std::abs(bin.estimate - bin.score) / cells;
+  // Some cell is usable: hull_gain has seen to it.
+  out.ece = *expected_calibration_error(estimate, score, kCalibrationBins);
+  out.brier = *brier(estimate, score);
+  out.log_loss = *log_loss(estimate, score, kLogLossClip);
   out.cost_ratio_error = priced > 0 ? std::exp(logs / priced) - 1 : 0;
   return out;
 }
@@ -158,6 +156,7 @@ Result<Comparison> compare(const Table& table, const Estimated& data,
   arms_and_picks(table, data, out);
   random_and_oracle(data, out);
   out.calibration = calibrate(data);
+  out.literature = literature({data, out.gain, out.operating, out.random, out.oracle});
   out.match_best_cost = out.gain.router.cost_of(out.gain.static_hull.best().score);
 
   HullGainOptions curve_only = options;

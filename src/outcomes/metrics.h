@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "outcomes/hull_gain.h"
+#include "outcomes/literature.h"
 #include "outcomes/table.h"
 
 namespace rung::outcomes {
@@ -20,7 +21,9 @@ struct ArmSummary {
 
 /// Estimates of quality against what happened, over all usable cells.
 struct Calibration {
-  double ece = 0;  // expected calibration error, ten bins of equal width
+  double ece = 0;       // expected calibration error, ten right-closed bins of equal width
+  double brier = 0;     // mean squared error
+  double log_loss = 0;  // natural logarithm, estimates held within [1e-6, 1 - 1e-6]
   double cost_ratio_error =
       0;  // mean of |log(estimate / cost)| where both are > 0, as a factor - 1
 };
@@ -44,6 +47,7 @@ struct Comparison {
   SweepPoint operating;  // the cheapest that matches the best single arm; if none, where it is
                          // furthest above the static hull
   Calibration calibration;
+  Literature literature;
 };
 
 /// `data` speaks of the rows and arms of `table`. Errors: those of hull_gain.

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "json/write.h"
+#include "outcomes/report_literature.h"
 
 namespace rung::outcomes {
 namespace {
@@ -88,6 +89,7 @@ std::string report_text(const Comparison& c, const ReportContext& context) {
   out += fmt::format(
       "  calibration error    {:.3f} (quality);  cost estimates are off by {:.0f} % on average\n",
       c.calibration.ece, 100 * c.calibration.cost_ratio_error);
+  out += literature_text(c);
   for (const std::string& note : context.notes) out += fmt::format("  note: {}\n", note);
   return out;
 }
@@ -124,6 +126,7 @@ std::string report_json(const Comparison& c, const ReportContext& context) {
       .end_object();
   w.key("calibration").begin_object().key("quality_ece").number(c.calibration.ece);
   w.key("cost_ratio_error").number(c.calibration.cost_ratio_error).end_object();
+  literature_json(c, w);
   w.key("arms").begin_array();
   for (const ArmSummary& arm : c.arms) {
     w.begin_object()

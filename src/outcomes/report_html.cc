@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "outcomes/chart.h"
+#include "outcomes/report_literature.h"
 
 namespace rung::outcomes {
 namespace {
@@ -112,7 +113,8 @@ std::string report_html(const Comparison& c, const ReportContext& context) {
   if (c.task_label)
     out += key("label", "solid",
                fmt::format("true task label ({:+.2f} points)", 100 * c.task_label->gain));
-  out += key("oracle", "dotted", "oracle") + "</p>\n" + budgets_table(c) + arms_table(c);
+  out += key("oracle", "dotted", "oracle") + "</p>\n" + budgets_table(c) + arms_table(c) +
+         literature_html(c);
   for (const std::string& note : context.notes)
     out += fmt::format("<p class=sub>Note: {}</p>\n", escape_html(note));
   out +=
