@@ -3,7 +3,7 @@
 // learnt but tiers; for each query a Bradley-Terry model is fitted to the stored battles, those on
 // similar prompts weighing more.
 //
-//   battles ─► Elo ─► tiers                                   (once)
+//   battles ─► Elo ─► tiers (once)
 //   query ─► cosines ─► weights ─► tier x tier wins ─► fit ─► P(strong beats weak)
 //
 // Where we differ from the reference: battles are added up to a tiers x tiers matrix first, which
