@@ -19,7 +19,6 @@ VectorD unit(std::span<const float> x) {
 }
 
 Result<void> check_options(const AvengersOptions& o) {
-  if (auto ok = check_weights(o.weights); !ok) return ok;
   if (o.clusters > 0 && o.near > 0 && o.beta >= 0 && std::isfinite(o.beta) &&
       o.pseudo_counts >= 0 && std::isfinite(o.pseudo_counts))
     return {};
@@ -66,14 +65,13 @@ void drop_column(MatrixD& table, Index column) {
 
 }  // namespace
 
-AvengersOptions AvengersOptions::paper(double alpha) {
+AvengersOptions AvengersOptions::paper() {
   AvengersOptions o;
-  o.weights = ScoreWeights::alpha(alpha);
   o.pseudo_counts = 0;
   return o;
 }
 
-AvengersOptions AvengersOptions::rank_softmax(ScoreWeights weights) {
+AvengersOptions AvengersOptions::rank_softmax() {
   AvengersOptions o;
   o.how = Aggregation::kRankSoftmax;
   o.scale = CostScale::kByMax;
@@ -81,12 +79,11 @@ AvengersOptions AvengersOptions::rank_softmax(ScoreWeights weights) {
   o.clusters = 25;
   o.near = 3;
   o.pseudo_counts = 0;
-  o.weights = weights;
   return o;
 }
 
 AvengersOptions AvengersOptions::avengers() {
-  AvengersOptions o = rank_softmax({1, 0});
+  AvengersOptions o = rank_softmax();
   o.how = Aggregation::kAvengers;
   o.clusters = 64;
   o.beta = 6;
@@ -111,25 +108,31 @@ Result<Avengers> Avengers::fit(const Matrix& embeddings, const Matrix& score, co
 
   // 1. Clusters of the unit embeddings.
   Avengers out;
-  out.options_ = options;
+  out.pseudo_counts_ = options.pseudo_counts;
+  ClusterRouter& router = out.router_;
+  router.how = options.how;
+  router.scale = options.scale;
+  router.distance = options.distance;
+  router.near = options.near;
+  router.beta = options.beta;
   Matrix points = embeddings;
   for (Index i = 0; i < n; ++i)
     if (const float norm = points.row(i).norm(); norm > 0) points.row(i) /= norm;
-  out.centroids_ = kmeans(points, {.clusters = options.clusters,
-                                   .seed = options.seed,
-                                   .spherical = false,
-                                   .passes = 100,
-                                   .restarts = options.restarts})
-                       .cast<double>();
-  const VectorD half = out.centroids_.rowwise().squaredNorm() / 2;
+  router.centroids = kmeans(points, {.clusters = options.clusters,
+                                     .seed = options.seed,
+                                     .spherical = false,
+                                     .passes = 100,
+                                     .restarts = options.restarts})
+                         .cast<double>();
+  const VectorD half = router.centroids.rowwise().squaredNorm() / 2;
   for (Index i = 0; i < n; ++i) {
     Index best = 0;
-    (out.centroids_ * points.row(i).transpose().cast<double>() - half).maxCoeff(&best);
+    (router.centroids * points.row(i).transpose().cast<double>() - half).maxCoeff(&best);
     out.group_.push_back(static_cast<std::uint32_t>(best));
   }
   // 2. Sums by cluster and arm.
   for (MatrixD* table : {&out.score_sum_, &out.score_count_, &out.cost_sum_, &out.cost_count_})
-    *table = MatrixD::Zero(out.centroids_.rows(), m);
+    *table = MatrixD::Zero(router.centroids.rows(), m);
   for (Index j = 0; j < m; ++j) {
     const Vector s = score.col(j), c = cost.col(j);
     add_up({s.data(), out.group_.size()}, out.group_, out.score_sum_.col(j),
@@ -141,8 +144,8 @@ Result<Avengers> Avengers::fit(const Matrix& embeddings, const Matrix& score, co
 }
 
 void Avengers::refresh() {
-  quality_ = shrunk_means(score_sum_, score_count_, options_.pseudo_counts);
-  cost_ = shrunk_means(cost_sum_, cost_count_, options_.pseudo_counts);
+  router_.quality = shrunk_means(score_sum_, score_count_, pseudo_counts_);
+  router_.cost = shrunk_means(cost_sum_, cost_count_, pseudo_counts_);
 }
 
 Result<std::size_t> Avengers::add_arm(std::span<const float> score, std::span<const float> cost) {
@@ -168,9 +171,10 @@ Result<std::size_t> Avengers::add_arm(std::span<const float> score, std::span<co
 }
 
 Result<void> Avengers::retire_arm(std::size_t arm) {
-  if (arm >= arms())
-    return Error{ErrorCode::kNotFound, fmt::format("there is no arm {} among {}", arm, arms())};
-  if (arms() == 1)
+  if (arm >= router_.arms())
+    return Error{ErrorCode::kNotFound,
+                 fmt::format("there is no arm {} among {}", arm, router_.arms())};
+  if (router_.arms() == 1)
     return Error{ErrorCode::kInvalidArgument, "the only arm cannot be retired; add another first"};
   for (MatrixD* table : {&score_sum_, &score_count_, &cost_sum_, &cost_count_})
     drop_column(*table, static_cast<Index>(arm));
@@ -178,44 +182,43 @@ Result<void> Avengers::retire_arm(std::size_t arm) {
   return {};
 }
 
-void Avengers::scores(std::span<const float> query, std::span<const std::uint8_t> capable,
-                      const ScoreWeights& weights, std::span<double> out) const {
-  RUNG_CHECK(static_cast<Index>(query.size()) == centroids_.cols() && out.size() == arms(),
+void ClusterRouter::scores(std::span<const float> query, std::span<const std::uint8_t> capable,
+                           const ScoreWeights& weights, std::span<double> out) const {
+  RUNG_CHECK(static_cast<Index>(query.size()) == centroids.cols() && out.size() == arms(),
              "a query has the embeddings' dimensions, and each arm has a place");
   RUNG_CHECK(check_weights(weights).has_value(), "weights of scores are checked by the caller");
   const VectorD x = unit(query);
   RUNG_CHECK(x.allFinite(), "an embedding is finite");
-  std::vector<double> distance(clusters());
-  for (std::size_t c = 0; c < distance.size(); ++c)
-    distance[c] = cluster_distance(x, centroids_.row(static_cast<Index>(c)), options_.distance);
+  std::vector<double> far(clusters());
+  for (std::size_t c = 0; c < far.size(); ++c)
+    far[c] = cluster_distance(x, centroids.row(static_cast<Index>(c)), distance);
   // 1. The nearest clusters, equal ones by index.
-  std::vector<std::size_t> order(distance.size());
+  std::vector<std::size_t> order(far.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  const std::size_t near = std::min(options_.near, order.size());
+  const std::size_t count = std::min(near, order.size());
   std::ranges::partial_sort(
-      order, order.begin() + static_cast<std::ptrdiff_t>(near), [&](auto a, auto b) {
-        return distance[a] < distance[b] || (distance[a] == distance[b] && a < b);
-      });
+      order, order.begin() + static_cast<std::ptrdiff_t>(count),
+      [&](auto a, auto b) { return far[a] < far[b] || (far[a] == far[b] && a < b); });
   // 2. The arms in each.
-  MatrixD table(static_cast<Index>(near), score_sum_.cols());
-  std::vector<double> near_distance(near), quality(arms()), cost(arms()), row(arms());
-  for (std::size_t k = 0; k < near; ++k) {
-    const auto c = static_cast<Index>(order[k]);
-    near_distance[k] = distance[order[k]];
+  MatrixD table(static_cast<Index>(count), quality.cols());
+  std::vector<double> near_far(count), q(arms()), c(arms()), row(arms());
+  for (std::size_t k = 0; k < count; ++k) {
+    const auto at = static_cast<Index>(order[k]);
+    near_far[k] = far[order[k]];
     for (std::size_t i = 0; i < arms(); ++i) {
-      quality[i] = quality_(c, static_cast<Index>(i));
-      cost[i] = cost_(c, static_cast<Index>(i));
+      q[i] = quality(at, static_cast<Index>(i));
+      c[i] = cost(at, static_cast<Index>(i));
     }
-    score_in_cluster(quality, cost, capable, weights, options_.scale, row);
+    score_in_cluster(q, c, capable, weights, scale, row);
     for (std::size_t i = 0; i < arms(); ++i)
       table(static_cast<Index>(k), static_cast<Index>(i)) = row[i];
   }
   // 3. One score each.
-  aggregate(table, cluster_weights(near_distance, options_.beta), options_.how, out);
+  aggregate(table, cluster_weights(near_far, beta), how, out);
 }
 
 bool Avengers::arm_is_known(std::size_t arm, bool with_cost) const {
-  if (arm >= arms()) return false;
+  if (arm >= router_.arms()) return false;
   const auto j = static_cast<Index>(arm);
   return score_count_.col(j).sum() > 0 && (!with_cost || cost_count_.col(j).sum() > 0);
 }

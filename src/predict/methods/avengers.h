@@ -30,64 +30,65 @@ struct AvengersOptions {
   std::size_t near = 4;       // clusters that a query is scored from
   double beta = 9;            // sharpness of their weights; not used by kPaper
   double pseudo_counts = 10;  // 0: the published means
-  ScoreWeights weights = {};  // that scores() uses if it is given none
   std::uint64_t seed = 42;
   std::size_t restarts = 10;  // of k-means
 
-  /// The paper, section 3: 60 clusters, the 4 nearest, alpha and 1 - alpha.
-  static AvengersOptions paper(double alpha = 0.5);
-  /// The released configuration: 25 clusters, 3 near, beta 9, weights 0.45 and 0.55.
-  static AvengersOptions rank_softmax(ScoreWeights weights = {0.45, 0.55});
-  /// Avengers: 64 clusters, 3 near, beta 6 (its documented example), quality alone.
+  /// The paper, section 3: 60 clusters, the 4 nearest; weights alpha and 1 - alpha.
+  static AvengersOptions paper();
+  /// The released configuration: 25 clusters, 3 near, beta 9; weights 0.45 and 0.55.
+  static AvengersOptions rank_softmax();
+  /// Avengers: 64 clusters, 3 near, beta 6 (its documented example); weights 1 and 0.
   static AvengersOptions avengers();
 };
 
-/// Const functions may run on all threads; add_arm and retire_arm need it alone.
+/// What a query is scored from: plain tables, all threads may share one.
+struct ClusterRouter {
+  MatrixD centroids;      // [k, d]
+  MatrixD quality, cost;  // [k, m] means after shrinkage; NaN where unknown
+  Aggregation how = Aggregation::kPaper;
+  CostScale scale = CostScale::kMinMax;
+  ClusterDistance distance = ClusterDistance::kEuclidean;
+  std::size_t near = 4;
+  double beta = 9;
+
+  std::size_t arms() const { return static_cast<std::size_t>(quality.cols()); }
+  std::size_t clusters() const { return static_cast<std::size_t>(centroids.rows()); }
+  /// A score for each arm, kNotScored where it cannot be chosen; NaN never leaves. `query` [d],
+  /// finite; `capable` [m] or empty (all): what lacks a capability must not be scored, or a cheap
+  /// arm wins without being able to answer. `weights` must pass check_weights. `out` [m].
+  void scores(std::span<const float> query, std::span<const std::uint8_t> capable,
+              const ScoreWeights& weights, std::span<double> out) const;
+};
+
+/// The sums behind a ClusterRouter: arms come and go without new clusters. One thread at a time.
 class Avengers {
  public:
   /// `embeddings` [n, d], finite, any length (used at unit length; a zero row stays one); `score`
-  /// and `cost` [n, m], NaN where missing, costs in USD >= 0. Scores, not deviations: arms are
-  /// compared
-  /// (`whole_scores` in battles.h). One row: one cluster. Constant scores: quality then decides
-  /// nothing. The same on any number of threads. Errors: kInvalidArgument (options), kInvalidData
-  /// (no row or arm, shapes, a cost below 0, no score at all). An arm without a score is never
-  /// scored, one without a cost only where cost weighs nothing: arm_is_known() tells.
+  /// and `cost` [n, m], NaN where missing, costs in USD >= 0. Scores, not deviations, since arms
+  /// are compared (`whole_scores` in battles.h). One row: one cluster. Constant scores: quality
+  /// then decides nothing. The same on any number of threads. Errors: kInvalidArgument (options),
+  /// kInvalidData (no row or arm, shapes, a cost below 0, no score at all). An arm without a score
+  /// is never scored, one without a cost only where cost weighs nothing: arm_is_known() tells.
   static Result<Avengers> fit(const Matrix& embeddings, const Matrix& score, const Matrix& cost,
                               const AvengersOptions& options = {});
 
-  /// A new last arm, from its scores and costs on the same rows [n]; clusters stay. kInvalidData as
-  /// in fit, and for an arm without a score. Gives its index.
+  /// A new last arm, from its scores and costs on the same rows [n]. Gives its index. kInvalidData
+  /// as in fit, and for an arm without a score.
   Result<std::size_t> add_arm(std::span<const float> score, std::span<const float> cost);
   /// Takes an arm out; those after it move down. kNotFound; kInvalidArgument for the last one left.
   Result<void> retire_arm(std::size_t arm);
 
-  /// A score for each arm, kNotScored where it cannot be chosen. `query` [d]; `capable` [m] or
-  /// empty (all): what lacks a capability must not be scored, or a cheap arm wins without being
-  /// able to answer. `weights` must pass check_weights. `out` [m].
-  void scores(std::span<const float> query, std::span<const std::uint8_t> capable,
-              const ScoreWeights& weights, std::span<double> out) const;
-  void scores(std::span<const float> query, std::span<const std::uint8_t> capable,
-              std::span<double> out) const {
-    scores(query, capable, options_.weights, out);
-  }
-
-  std::size_t arms() const { return static_cast<std::size_t>(score_sum_.cols()); }
-  std::size_t clusters() const { return static_cast<std::size_t>(centroids_.rows()); }
-  const MatrixD& centroids() const { return centroids_; }  // [k, d]
-  /// Shrunk means [k, m]; NaN where unknown: they never leave through scores().
-  const MatrixD& quality() const { return quality_; }
-  const MatrixD& cost() const { return cost_; }
-  /// True if scores() can score the arm at all, with cost weighing something or not.
+  const ClusterRouter& router() const { return router_; }
+  /// True if it can be scored, with cost weighing something or not.
   bool arm_is_known(std::size_t arm, bool with_cost) const;
 
  private:
   void refresh();
 
-  AvengersOptions options_;
-  MatrixD centroids_;
+  ClusterRouter router_;
+  double pseudo_counts_ = 0;
   std::vector<std::uint32_t> group_;                         // cluster of each calibration row
   MatrixD score_sum_, score_count_, cost_sum_, cost_count_;  // [k, m]: they add up over shards
-  MatrixD quality_, cost_;                                   // [k, m]
 };
 
 }  // namespace rung::predict

@@ -41,8 +41,8 @@ AvengersOptions small(AvengersOptions options) {
 std::vector<double> scores(const Avengers& router, const std::vector<float>& query,
                            const ScoreWeights& weights = {},
                            const std::vector<std::uint8_t>& capable = {}) {
-  std::vector<double> out(router.arms());
-  router.scores(query, capable, weights, out);
+  std::vector<double> out(router.router().arms());
+  router.router().scores(query, capable, weights, out);
   return out;
 }
 
@@ -60,17 +60,14 @@ std::vector<float> random_query(Rng& rng) {
 
 TEST(Avengers, SendsEachKindOfPromptToItsBestArm) {
   const World w;
-  for (auto options : {AvengersOptions::paper(1), AvengersOptions::rank_softmax({1, 0}),
-                       AvengersOptions::avengers()}) {
+  for (auto options :
+       {AvengersOptions::paper(), AvengersOptions::rank_softmax(), AvengersOptions::avengers()}) {
     options = small(options);
     options.near = 1;
     const auto router = Avengers::fit(w.embeddings, w.score, w.cost, options);
     ASSERT_TRUE(router) << router.error().message;
-    for (std::size_t d = 0; d < 3; ++d) {
-      std::vector<double> out(3);
-      router->scores(direction(d), {}, out);
-      EXPECT_EQ(best_arm(out), d);
-    }
+    for (std::size_t d = 0; d < 3; ++d)
+      EXPECT_EQ(best_arm(scores(*router, direction(d), ScoreWeights::alpha(1))), d);
   }
 }
 
@@ -82,12 +79,12 @@ TEST(Avengers, PicksTheBestAtAlphaOneAndTheCheapestAtZeroInEveryCluster) {
       options.near = 1;
       const auto router = Avengers::fit(w.embeddings, w.score, w.cost, options);
       ASSERT_TRUE(router);
-      for (Index c = 0; c < static_cast<Index>(router->clusters()); ++c) {
-        const Vector centroid = router->centroids().row(c).transpose().cast<float>();
+      for (Index c = 0; c < static_cast<Index>(router->router().clusters()); ++c) {
+        const Vector centroid = router->router().centroids.row(c).transpose().cast<float>();
         const std::vector<float> q(centroid.data(), centroid.data() + centroid.size());
         Index best = 0, cheapest = 0;
-        router->quality().row(c).maxCoeff(&best);
-        router->cost().row(c).minCoeff(&cheapest);
+        router->router().quality.row(c).maxCoeff(&best);
+        router->router().cost.row(c).minCoeff(&cheapest);
         EXPECT_EQ(best_arm(scores(*router, q, ScoreWeights::alpha(1))), best);
         EXPECT_EQ(best_arm(scores(*router, q, ScoreWeights::alpha(0))), cheapest);
       }
@@ -131,7 +128,7 @@ TEST(Avengers, DoesNotSeeUnitsOfScoreAndCost) {
 TEST(Avengers, AddsAndRetiresArmsAsIfTheyHadAlwaysOrNeverBeenThere) {
   const World w;
   for (const auto& options :
-       {small(AvengersOptions::paper(0.6)), small(AvengersOptions::rank_softmax())}) {
+       {small(AvengersOptions::paper()), small(AvengersOptions::rank_softmax())}) {
     const auto whole = Avengers::fit(w.embeddings, w.score, w.cost, options);
     const auto first =
         Avengers::fit(w.embeddings, w.score.leftCols(2), w.cost.leftCols(2), options);
@@ -145,7 +142,7 @@ TEST(Avengers, AddsAndRetiresArmsAsIfTheyHadAlwaysOrNeverBeenThere) {
     ASSERT_TRUE(shrunk.retire_arm(2));
     auto middle = *whole;
     ASSERT_TRUE(middle.retire_arm(0));
-    EXPECT_EQ(middle.quality(), whole->quality().rightCols(2));
+    EXPECT_EQ(middle.router().quality, whole->router().quality.rightCols(2));
     Rng rng(4);
     for (int i = 0; i < 30; ++i) {
       const auto q = random_query(rng);
@@ -166,12 +163,12 @@ TEST(Avengers, ShrinksSparseClustersTowardsTheArmsMean) {
   const auto shrunk = Avengers::fit(w.embeddings, w.score, w.cost, options);
   ASSERT_TRUE(published && shrunk);
   Index c = 0;
-  published->quality().col(1).minCoeff(&c);
-  EXPECT_EQ(published->quality()(c, 1), 0);
+  published->router().quality.col(1).minCoeff(&c);
+  EXPECT_EQ(published->router().quality(c, 1), 0);
   double mean = 0, n = 0;
   for (Index i = 0; i < 200; ++i)
     if (!std::isnan(w.score(i, 1))) mean += static_cast<double>(w.score(i, 1)), n += 1;
-  EXPECT_NEAR(shrunk->quality()(c, 1), 10 * (mean / n) / 11, 1e-9);
+  EXPECT_NEAR(shrunk->router().quality(c, 1), 10 * (mean / n) / 11, 1e-9);
 }
 
 TEST(Avengers, ScoresAnArmThatAClusterNeverSawByTheOthers) {
@@ -230,14 +227,14 @@ TEST(Avengers, IsTheSameOnAnyNumberOfThreads) {
   const auto one = Avengers::fit(w.embeddings, w.score, w.cost, options);
   ::unsetenv("RUNG_THREADS");
   ASSERT_TRUE(many && one);
-  EXPECT_EQ(many->centroids(), one->centroids());
-  EXPECT_EQ(many->quality(), one->quality());
+  EXPECT_EQ(many->router().centroids, one->router().centroids);
+  EXPECT_EQ(many->router().quality, one->router().quality);
 }
 
 TEST(Avengers, StandsOneRowOneArmAndConstantScores) {
   const auto tiny = Avengers::fit(Matrix::Zero(1, 6), Matrix::Ones(1, 1), Matrix::Ones(1, 1));
   ASSERT_TRUE(tiny);
-  EXPECT_EQ(tiny->clusters(), 1u);
+  EXPECT_EQ(tiny->router().clusters(), 1u);
   EXPECT_EQ(best_arm(scores(*tiny, direction(1))), 0u);
   const World w;
   const auto constant = Avengers::fit(w.embeddings, Matrix::Constant(200, 3, 0.5f), w.cost,
@@ -258,8 +255,7 @@ TEST(Avengers, RefusesWhatItCannotUse) {
   EXPECT_EQ(code(Avengers::fit(w.embeddings, w.score, -w.cost)), data);
   EXPECT_EQ(code(Avengers::fit(w.embeddings, Matrix::Constant(200, 3, kMissing), w.cost)), data);
   EXPECT_EQ(code(Avengers::fit(w.embeddings, w.score, w.cost, {.clusters = 0})), argument);
-  EXPECT_EQ(code(Avengers::fit(w.embeddings, w.score, w.cost, AvengersOptions::paper(-1))),
-            argument);
+  EXPECT_EQ(code(Avengers::fit(w.embeddings, w.score, w.cost, {.beta = -1})), argument);
   auto router = Avengers::fit(w.embeddings, w.score, w.cost, small(AvengersOptions::paper()));
   ASSERT_TRUE(router);
   const std::vector<float> missing(200, kMissing), one(1, 1.0f), ok(200, 1.0f);

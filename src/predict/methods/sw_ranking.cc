@@ -61,9 +61,9 @@ Result<SimilarityRanking> SimilarityRanking::fit(std::span<const Battle> battles
   if (!rated) return rated.error();
 
   SimilarityRanking out;
-  out.options_ = options;
-  out.tier_.assign(models, -1);
-  out.rating_ = rated->rating;
+  out.same_tier_rows = options.same_tier_rows;
+  out.tier.assign(models, -1);
+  out.rating = rated->rating;
   std::vector<double> ratings;
   std::vector<std::size_t> who;
   for (std::size_t i = 0; i < models; ++i)
@@ -73,49 +73,50 @@ Result<SimilarityRanking> SimilarityRanking::fit(std::span<const Battle> battles
     }
   const auto tiering = split_into_tiers(ratings, options.tiers);
   if (!tiering) return tiering.error();
-  out.tier_count_ = tiering->sizes.size();
+  out.tiers = tiering->sizes.size();
   for (std::size_t i = 0; i < who.size(); ++i)
-    out.tier_[who[i]] = static_cast<std::int32_t>(tiering->tier[i]);
+    out.tier[who[i]] = static_cast<std::int32_t>(tiering->tier[i]);
 
-  std::vector<Index> at(static_cast<std::size_t>(embeddings.rows()), -1), rows;
+  std::vector<std::int64_t> at(static_cast<std::size_t>(embeddings.rows()), -1);
+  std::vector<Index> rows;
   for (const Battle& b : battles) {
-    const std::int32_t a = out.tier_[b.model_a], c = out.tier_[b.model_b];
+    const std::int32_t a = out.tier[b.model_a], c = out.tier[b.model_b];
     if (a < 0 || c < 0) continue;  // a model that only ever met itself
     if (at[b.row] < 0) {
-      at[b.row] = static_cast<Index>(rows.size());
+      at[b.row] = static_cast<std::int64_t>(rows.size());
       rows.push_back(b.row);
     }
-    out.battles_.push_back(
-        {at[b.row], static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(c), b.winner});
+    out.battles.push_back({static_cast<std::uint32_t>(at[b.row]), static_cast<std::uint32_t>(a),
+                           static_cast<std::uint32_t>(c), b.winner});
   }
-  out.prompts_ = embeddings(rows, Eigen::all);
-  for (Index i = 0; i < out.prompts_.rows(); ++i)
-    if (const float norm = out.prompts_.row(i).norm(); norm > 0) out.prompts_.row(i) /= norm;
+  out.prompts = embeddings(rows, Eigen::all);
+  for (Index i = 0; i < out.prompts.rows(); ++i)
+    if (const float norm = out.prompts.row(i).norm(); norm > 0) out.prompts.row(i) /= norm;
   return out;
 }
 
 BradleyTerry SimilarityRanking::rank(std::span<const float> query) const {
-  RUNG_CHECK(static_cast<Index>(query.size()) == prompts_.cols(),
+  RUNG_CHECK(static_cast<Index>(query.size()) == prompts.cols(),
              "a query has the dimensions of the stored prompts");
-  const Eigen::Map<const Vector> q(query.data(), prompts_.cols());
+  const Eigen::Map<const Vector> q(query.data(), prompts.cols());
   RUNG_CHECK(q.allFinite(), "an embedding is finite");
   // The length of the query cancels in c / max c.
-  const Vector dot = prompts_ * q;
+  const Vector dot = prompts * q;
   const std::vector<double> cosine(dot.data(), dot.data() + dot.size());
   const std::vector<double> weight = similarity_weights(cosine);
-  TierResults results(tier_count_);
-  for (const Met& met : battles_)
-    results.add(met.tier_a, met.tier_b, met.winner, weight[static_cast<std::size_t>(met.at)]);
-  return rank_tiers(results, options_.same_tier_rows);
+  TierResults results(tiers);
+  for (const StoredBattle& met : battles)
+    results.add(met.tier_a, met.tier_b, met.winner, weight[met.prompt]);
+  return rank_tiers(results, same_tier_rows);
 }
 
 Result<double> SimilarityRanking::strong_probability(std::span<const float> query,
                                                      std::size_t strong, std::size_t weak) const {
   for (const std::size_t model : {strong, weak})
-    if (model >= tier_.size() || tier_[model] < 0)
+    if (model >= tier.size() || tier[model] < 0)
       return Error{ErrorCode::kNotFound,
                    fmt::format("model {} was in no battle that the ranking was fitted to", model)};
-  const auto s = static_cast<std::size_t>(tier_[strong]), w = static_cast<std::size_t>(tier_[weak]);
+  const auto s = static_cast<std::size_t>(tier[strong]), w = static_cast<std::size_t>(tier[weak]);
   const BradleyTerry fit = rank(query);
   // Strengths of tiers that never met do not compare, and neither is known to be the better.
   return fit.component[s] == fit.component[w] ? beats(fit.xi[s], fit.xi[w]) : 0.5;

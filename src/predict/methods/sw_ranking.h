@@ -44,9 +44,15 @@ struct SimilarityRankingOptions {
   bool same_tier_rows = false;
 };
 
-/// Immutable after fit; all threads may share one.
-class SimilarityRanking {
- public:
+/// A battle as the ranking keeps it.
+struct StoredBattle {
+  std::uint32_t prompt = 0;  // row of `prompts`
+  std::uint32_t tier_a = 0, tier_b = 0;
+  Winner winner = Winner::kTie;
+};
+
+/// Plain tables; immutable once fitted, all threads may share one.
+struct SimilarityRanking {
   /// `embeddings` [n, d] finite, of any length; a zero row has cosine 0 with everything. All ties:
   /// every probability is 0.5. Errors: kInvalidData (unknown model or row, no battle between two
   /// models), kInvalidArgument (0 tiers).
@@ -54,30 +60,19 @@ class SimilarityRanking {
                                        std::size_t models,
                                        const SimilarityRankingOptions& options = {});
 
-  /// Strengths of the tiers for one query [d], finite. Costs a dot product for each row with
-  /// battles.
+  /// Strengths of the tiers for one query [d], finite; a dot product for each stored prompt.
   BradleyTerry rank(std::span<const float> query) const;
   /// P(strong beats weak) in [0, 1]; 0.5 for models of one tier or for tiers that never met.
   /// kNotFound if one of them was in no battle.
   Result<double> strong_probability(std::span<const float> query, std::size_t strong,
                                     std::size_t weak) const;
 
-  /// By model; -1: in no battle, so unknown.
-  const std::vector<std::int32_t>& tiers() const { return tier_; }
-  const std::vector<double>& elo_ratings() const { return rating_; }
-
- private:
-  struct Met {
-    Index at;  // row of prompts_
-    std::uint32_t tier_a, tier_b;
-    Winner winner;
-  };
-  SimilarityRankingOptions options_;
-  std::size_t tier_count_ = 0;
-  std::vector<std::int32_t> tier_;
-  std::vector<double> rating_;
-  Matrix prompts_;  // unit rows: those of the embeddings with a battle
-  std::vector<Met> battles_;
+  std::size_t tiers = 0;           // at most options.tiers
+  bool same_tier_rows = false;     // see rank_tiers
+  std::vector<std::int32_t> tier;  // [models]; 0 is the strongest; -1: in no battle, so unknown
+  std::vector<double> rating;      // [models] Elo over all battles
+  Matrix prompts;                  // [p, d] unit rows: the embeddings that have a battle
+  std::vector<StoredBattle> battles;
 };
 
 }  // namespace rung::predict

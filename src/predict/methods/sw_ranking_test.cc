@@ -198,7 +198,7 @@ TEST(SimilarityRanking, RefusesWhatItDoesNotKnow) {
   const World world;
   const auto ranking = SimilarityRanking::fit(world.battles, world.embeddings, 5);
   ASSERT_TRUE(ranking);
-  EXPECT_EQ(ranking->tiers()[4], -1);
+  EXPECT_EQ(ranking->tier[4], -1);
   const auto unknown = ranking->strong_probability(std::vector<float>{1, 0}, 0, 4);
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code, ErrorCode::kNotFound);
