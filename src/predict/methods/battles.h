@@ -29,8 +29,8 @@ Result<void> check_battles(std::span<const Battle> battles, std::size_t models, 
 /// the rounding of `whole_scores`. One arm, or rows with one score: no battles.
 std::vector<Battle> battles_from_scores(const Matrix& score, double tie_margin = 1e-6);
 
-/// Scores again from deviations and means (dataset.h): deviations of two arms do not compare. [n,
-/// m]
+/// Scores [n, m] again from deviations and means (dataset.h): deviations of two arms do not
+/// compare.
 Matrix whole_scores(const Matrix& deviation, const Vector& mean);
 
 }  // namespace rung::predict

@@ -69,8 +69,7 @@ inline constexpr double kNoConfidence = -std::numeric_limits<double>::infinity()
 
 /// Index of the cheapest option with confidence >= threshold (of equal costs the first);
 /// `reference` if there is none. An option whose cost is NaN or confidence kNoConfidence or NaN is
-/// passed over; the reference's own confidence should be 1, so that nothing dearer than it is
-/// chosen.
+/// passed over. The reference's own confidence should be 1: then nothing dearer is chosen.
 std::size_t cheapest_above(std::span<const double> cost, std::span<const double> confidence,
                            double threshold, std::size_t reference);
 /// `points` >= 2 thresholds evenly from the least to the greatest finite confidence: 21 in the

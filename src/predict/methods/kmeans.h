@@ -12,10 +12,9 @@ namespace rung::predict {
 struct KMeansOptions {
   std::size_t clusters = 60;
   std::uint64_t seed = 1;
-  bool spherical = false;  // unit points, unit centroids, nearest by cosine
-  int passes = 20;         // at most; ends early once no point changes its cluster
-  std::size_t restarts =
-      1;  // of these, seeded seed, seed + 1, ..., the tightest; the first of equals
+  bool spherical = false;    // unit points, unit centroids, nearest by cosine
+  int passes = 20;           // at most; ends early once no point changes its cluster
+  std::size_t restarts = 1;  // seeded seed, seed + 1, ...: the tightest, the first of equals
 };
 
 /// Centroids [min(clusters, n), d] of `points` [n, d], finite, n and clusters at least 1; for

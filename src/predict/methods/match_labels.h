@@ -49,8 +49,7 @@ struct Relaxation {
 
 /// t* = the value of `grid` with the greatest spread of labels; of equal ones the first, so an
 /// ascending grid gives the least relaxation (and its first value where qualities are constant).
-/// Errors: kInvalidArgument (an empty grid, a NaN in it), kInvalidData (no query has samples of
-/// both).
+/// Errors: kInvalidArgument (an empty grid, a NaN in it), kInvalidData (no query has both).
 Result<Relaxation> find_relaxation(std::span<const QualitySamples> queries,
                                    std::span<const double> grid);
 /// `count` >= 2 evenly spaced values from 0 to the largest t that still changes a label, a little

@@ -36,8 +36,7 @@ struct MatrixFactorisation {
                                     std::size_t weak) const;
 };
 
-/// sigmoid(u . query): a decision of a fixed pair. `direction` and `query` [d]; finite gives
-/// finite.
+/// sigmoid(u . query): a decision of a fixed pair. `direction` and `query` [d], finite.
 double pair_probability(std::span<const float> direction, std::span<const float> query);
 
 /// A battle that somebody won.

@@ -32,8 +32,8 @@ struct Tiering {
 /// Splits `ratings`, sorted descending (equal ones by index), into `tiers` contiguous runs that
 /// minimise the sum of their population variances (not of squares: a lone outlier costs nothing),
 /// exactly, by dynamic programming in O(n^2 tiers). Of equal sums the first split wins. More tiers
-/// than ratings: one each. Errors: kInvalidArgument for no ratings, a rating that is not finite, or
-/// 0 tiers.
+/// than ratings: one each. Errors: kInvalidArgument for no ratings, one that is not finite, 0
+/// tiers.
 Result<Tiering> split_into_tiers(std::span<const double> ratings, std::size_t tiers);
 
 }  // namespace rung::predict
