@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "base/parallel.h"
-#include "base/random.h"
 #include "predict/embedding.h"
+#include "predict/methods/kmeans.h"
 
 namespace rung::predict {
 
@@ -61,43 +61,7 @@ Matrix fit_clusters(const Dataset& data, std::size_t k, std::uint64_t seed) {
   Matrix e(static_cast<Index>(n), dims);
   for (std::size_t i = 0; i < n; ++i)
     e.row(static_cast<Index>(i)) = data.x.row(static_cast<Index>(i * all / n)).head(dims);
-  k = std::min(k, n);
-  Matrix centroids(static_cast<Index>(k), dims);
-  // k-means++: each next seed far from those before it.
-  Rng rng(seed);
-  centroids.row(0) = e.row(static_cast<Index>(rng.below(n)));
-  Vector distance = Vector::Constant(static_cast<Index>(n), 4);
-  for (std::size_t c = 1; c < k; ++c) {
-    const Vector to_last =
-        (2 - 2 * (e * centroids.row(static_cast<Index>(c - 1)).transpose()).array())
-            .max(0)
-            .matrix();
-    distance = distance.cwiseMin(to_last);
-    double target = rng.uniform() * distance.cast<double>().sum();
-    Index pick = static_cast<Index>(n) - 1;
-    for (Index i = 0; i < static_cast<Index>(n); ++i) {
-      target -= distance(i);
-      if (target <= 0) {
-        pick = i;
-        break;
-      }
-    }
-    centroids.row(static_cast<Index>(c)) = e.row(pick);
-  }
-  for (int pass = 0; pass < 20; ++pass) {
-    const Matrix cosine = e * centroids.transpose();
-    Matrix sums = Matrix::Zero(static_cast<Index>(k), dims);
-    for (Index i = 0; i < static_cast<Index>(n); ++i) {
-      Index best = 0;
-      cosine.row(i).maxCoeff(&best);
-      sums.row(best) += e.row(i);
-    }
-    for (Index c = 0; c < static_cast<Index>(k); ++c) {
-      const float norm = sums.row(c).norm();
-      if (norm > 1e-6f) centroids.row(c) = sums.row(c) / norm;
-    }
-  }
-  return centroids;
+  return kmeans(e, {.clusters = k, .seed = seed, .spherical = true, .passes = 20});
 }
 
 void near_clusters(std::span<const float> embedding, const Matrix& centroids,
