@@ -82,7 +82,8 @@ void score(const Route& route, const wire::ChatRequest& request, Choice& choice,
            DeciderScratch& scratch) {
   if (!route.predictor) return;
   scratch.estimates.resize(route.predictor->arms().size());
-  route.predictor->estimate(request.prompt, scratch.estimates, scratch.predictor);
+  route.predictor->estimate_for(route.known, request.prompt, scratch.estimates,
+                                scratch.predictor);
   for (ArmOutlook& look : choice.outlook) {
     if (!look.arm->why_unscored.empty()) {
       if (look.why_not.empty()) look.why_not = look.arm->why_unscored;

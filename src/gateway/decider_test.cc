@@ -21,8 +21,8 @@ class FakeRouter final : public predict::Router {
     arms_[0].has_tokens = arms_[1].has_tokens = true;
   }
   std::span<const predict::ArmInfo> arms() const override { return arms_; }
-  void estimate(std::string_view prompt, std::span<predict::Estimate> out,
-                predict::Scratch&) const override {
+  void estimate_for(std::span<const std::uint32_t>, std::string_view prompt,
+                    std::span<predict::Estimate> out, predict::Scratch&) const override {
     const bool hard = prompt.find("hard") != std::string_view::npos;
     out[0] = {hard ? 0.3f : 0.9f, 0.05f, 0.001f, 100, true, true};
     out[1] = {0.95f, 0.02f, 0.01f, 200, true, true};

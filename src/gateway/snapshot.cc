@@ -77,6 +77,7 @@ Result<std::unique_ptr<const Route>> make_route(
     if (route->predictor)
       if (auto matched = match(arm, *route->predictor, config.name); !matched)
         return matched.error();
+    if (arm.known_as) route->known.push_back(static_cast<std::uint32_t>(*arm.known_as));
     route->arms.push_back(std::move(arm));
   }
   if (route->predictor && std::all_of(route->arms.begin(), route->arms.end(),

@@ -30,6 +30,7 @@ struct Route {
   std::vector<Arm> arms;
   std::shared_ptr<const predict::Router> predictor;  // null: single arm
   std::string predictor_name;                        // file name, for the ledger
+  std::vector<std::uint32_t> known;                  // the predictor's arms that ours are, or are like
   decide::PolicySpec policy_spec;
   std::unique_ptr<const decide::Policy> policy;
   double explore = 0;

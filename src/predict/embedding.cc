@@ -6,10 +6,7 @@
 
 #include "base/parallel.h"
 #include "base/random.h"
-
-#ifdef __AVX2__
-#include <immintrin.h>
-#endif
+#include "predict/kernels.h"
 
 namespace rung::predict {
 namespace {
@@ -31,36 +28,21 @@ float term_frequency(std::uint16_t count) {
   return count < kTable.size() ? kTable[count] : 1 + std::log(static_cast<float>(count));
 }
 
-/// Calls visit(bucket, weight) with the TF-IDF weights of a text; words and characters are each
-/// scaled to unit length.
-template <class Visit>
-void weighted(const Features& features, std::span<const float> idf, Visit visit) {
+/// The TF-IDF weights of a text's buckets, in their order; words and characters are each scaled to
+/// unit length.
+void weigh(const Features& features, std::span<const float> idf, std::vector<float>& out) {
+  const std::size_t n = features.buckets.size();
+  out.resize(n);
   float square[2] = {0, 0};
-  for (std::size_t i = 0; i < features.buckets.size(); ++i) {
+  for (std::size_t i = 0; i < n; ++i) {
     const float w = term_frequency(features.counts[i]) * idf[features.buckets[i]];
     square[features.buckets[i] < kBlockBuckets ? 0 : 1] += w * w;
+    out[i] = w;
   }
   const float scale[2] = {square[0] > 0 ? 1 / std::sqrt(square[0]) : 0,
                           square[1] > 0 ? 1 / std::sqrt(square[1]) : 0};
-  for (std::size_t i = 0; i < features.buckets.size(); ++i) {
-    const std::uint16_t bucket = features.buckets[i];
-    visit(bucket,
-          term_frequency(features.counts[i]) * idf[bucket] * scale[bucket < kBlockBuckets ? 0 : 1]);
-  }
-}
-
-/// out[kEmbeddingDims] += w * row
-inline void add_row(const std::int8_t* row, float w, float* out) {
-#ifdef __AVX2__
-  const __m256 weight = _mm256_set1_ps(w);
-  for (std::size_t j = 0; j < kEmbeddingDims; j += 8) {
-    const __m256 values = _mm256_cvtepi32_ps(
-        _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(row + j))));
-    _mm256_storeu_ps(out + j, _mm256_fmadd_ps(weight, values, _mm256_loadu_ps(out + j)));
-  }
-#else
-  for (std::size_t j = 0; j < kEmbeddingDims; ++j) out[j] += w * static_cast<float>(row[j]);
-#endif
+  for (std::size_t i = 0; i < n; ++i)
+    out[i] *= scale[features.buckets[i] < kBlockBuckets ? 0 : 1];
 }
 
 /// A sparse row: bucket and weight.
@@ -170,11 +152,10 @@ void quantise(const Matrix& v, Embedding& out) {
 }  // namespace
 
 void embed(const EmbeddingView& view, const Features& features, std::span<float> out) {
-  std::fill(out.begin(), out.end(), 0.0f);
-  const auto add = [&](std::uint32_t bucket, float w) {
-    add_row(&view.table[bucket * kEmbeddingDims], w, out.data());
-  };
-  weighted(features, view.idf, add);
+  static_assert(kEmbeddingDims == kKernelColumns);
+  thread_local std::vector<float> weights;
+  weigh(features, view.idf, weights);
+  weighted_rows(view.table.data(), features.buckets, weights, out.first<kEmbeddingDims>());
   float square = 0;
   for (std::size_t j = 0; j < kEmbeddingDims; ++j) {
     out[j] *= view.column_scale[j];
@@ -216,8 +197,10 @@ Embedding fit_embedding(std::size_t count,
   std::vector<SparseRow> rows(used);
   parallel_for((used + kChunk - 1) / kChunk, [&](std::size_t chunk) {
     for (std::size_t i = chunk * kChunk; i < std::min(used, (chunk + 1) * kChunk); ++i) {
-      const auto add = [&](std::uint32_t bucket, float w) { rows[i].emplace_back(bucket, w); };
-      weighted(features[i], embedding.idf, add);
+      std::vector<float> weights;
+      weigh(features[i], embedding.idf, weights);
+      for (std::size_t b = 0; b < weights.size(); ++b)
+        rows[i].emplace_back(features[i].buckets[b], weights[b]);
     }
   });
   quantise(leading_directions(rows, seed), embedding);

@@ -1,97 +1,181 @@
 #include "predict/kernels.h"
 
-#include <algorithm>
 #include <cmath>
-#include <cstring>
 
-#ifdef __AVX2__
+#ifdef __x86_64__
 #include <immintrin.h>
 #endif
 
 namespace rung::predict {
+namespace {
 
-void add_scaled_scalar(float weight, std::span<const std::int8_t> row, std::span<float> out) {
-  for (std::size_t d = 0; d < out.size(); ++d) out[d] += weight * static_cast<float>(row[d]);
+constexpr std::size_t kColumns = kKernelColumns;
+
+#ifdef __x86_64__
+// Rows lie all over a table of two megabytes, and which come next is known: they are asked for early
+// enough to be in the first cache when their turn comes.
+constexpr std::size_t kAhead = 8;
+
+inline void fetch_ahead(const std::int8_t* table, std::span<const std::uint16_t> rows,
+                        std::size_t i) {
+  if (i + kAhead >= rows.size()) return;
+  const char* row = reinterpret_cast<const char*>(table + rows[i + kAhead] * kColumns);
+  _mm_prefetch(row, _MM_HINT_T0);
+  _mm_prefetch(row + 64, _MM_HINT_T0);
 }
 
-void add_scaled(float weight, std::span<const std::int8_t> row, std::span<float> out) {
-  std::size_t d = 0;
-#ifdef __AVX2__
-  const __m256 w = _mm256_set1_ps(weight);
-  for (; d + 8 <= out.size(); d += 8) {
-    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(row.data() + d));
-    const __m256 values = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
-    _mm256_storeu_ps(out.data() + d, _mm256_fmadd_ps(w, values, _mm256_loadu_ps(out.data() + d)));
-  }
-#endif
-  for (; d < out.size(); ++d) out[d] += weight * static_cast<float>(row[d]);
-}
-
-void add_scaled(float weight, std::span<const float> row, std::span<float> out) {
-  for (std::size_t d = 0; d < out.size(); ++d) out[d] += weight * row[d];
-}
-
-std::size_t PackedVectors::packed_size(std::size_t count, std::size_t dims) {
-  return (count + kLanes - 1) / kLanes * kLanes * dims;
-}
-
-std::vector<std::uint8_t> PackedVectors::pack(std::span<const float> rows, std::size_t dims) {
-  const std::size_t count = rows.size() / dims;
-  std::vector<std::uint8_t> out(packed_size(count, dims), 64);
-  for (std::size_t i = 0; i < count; ++i)
-    for (std::size_t d = 0; d < dims; ++d) {
-      const float x = std::clamp(rows[i * dims + d], -1.0f, 1.0f);
-      const std::size_t at =
-          (i / kLanes) * kLanes * dims + (d / 4) * kLanes * 4 + (i % kLanes) * 4 + d % 4;
-      out[at] = static_cast<std::uint8_t>(64 + std::lrint(63.0f * x));
+// The whole sum in eight registers.
+__attribute__((target("avx512f"))) void weighted_rows_avx512(const std::int8_t* table,
+                                                             std::span<const std::uint16_t> rows,
+                                                             std::span<const float> weights,
+                                                             float* out) {
+  constexpr std::size_t kParts = kColumns / 16;
+  __m512 sum[kParts];
+  for (auto& part : sum) part = _mm512_setzero_ps();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    fetch_ahead(table, rows, i);
+    const std::int8_t* row = table + rows[i] * kColumns;
+    const __m512 weight = _mm512_set1_ps(weights[i]);
+    for (std::size_t p = 0; p < kParts; ++p) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + 16 * p));
+      sum[p] =
+          _mm512_fmadd_ps(weight, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)), sum[p]);
     }
-  return out;
-}
-
-void PackedVectors::quantise(std::span<const float> query, std::span<std::int8_t> out) {
-  for (std::size_t d = 0; d < out.size(); ++d)
-    out[d] = static_cast<std::int8_t>(std::lrint(127.0f * std::clamp(query[d], -1.0f, 1.0f)));
-}
-
-std::int32_t PackedVectors::query_sum(std::span<const std::int8_t> query) const {
-  std::int32_t sum = 0;
-  for (std::int8_t q : query) sum += q;
-  return 64 * sum;  // what the +64 of every stored component adds to a dot product
-}
-
-void PackedVectors::dot_scalar(std::span<const std::int8_t> query,
-                               std::span<std::int32_t> dots) const {
-  const std::int32_t offset = query_sum(query);
-  for (std::size_t i = 0; i < blocks() * kLanes; ++i) {
-    const std::uint8_t* block = bytes_.data() + (i / kLanes) * kLanes * dims_;
-    std::int32_t sum = 0;
-    for (std::size_t d = 0; d < dims_; ++d)
-      sum += block[(d / 4) * kLanes * 4 + (i % kLanes) * 4 + d % 4] * query[d];
-    dots[i] = sum - offset;
   }
+  for (std::size_t p = 0; p < kParts; ++p) _mm512_storeu_ps(out + 16 * p, sum[p]);
 }
 
-void PackedVectors::dot(std::span<const std::int8_t> query, std::span<std::int32_t> dots) const {
-#ifdef __AVX2__
-  const __m256i ones = _mm256_set1_epi16(1);
-  const __m256i offset = _mm256_set1_epi32(query_sum(query));
-  for (std::size_t b = 0; b < blocks(); ++b) {
-    const std::uint8_t* block = bytes_.data() + b * kLanes * dims_;
-    __m256i sum = _mm256_setzero_si256();
-    for (std::size_t d = 0; d < dims_; d += 4) {
-      std::int32_t word = 0;
-      std::memcpy(&word, query.data() + d, 4);
-      const __m256i stored =
-          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block + d * kLanes));
-      const __m256i pairs = _mm256_maddubs_epi16(stored, _mm256_set1_epi32(word));
-      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, ones));
+// Half of the columns at a time: sixteen registers hold eight sums and what is added to them.
+__attribute__((target("avx2,fma"))) void weighted_rows_avx2(const std::int8_t* table,
+                                                            std::span<const std::uint16_t> rows,
+                                                            std::span<const float> weights,
+                                                            float* out) {
+  constexpr std::size_t kHalf = kColumns / 2, kParts = kHalf / 8;
+  for (std::size_t begin = 0; begin < kColumns; begin += kHalf) {
+    __m256 sum[kParts];
+    for (auto& part : sum) part = _mm256_setzero_ps();
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      fetch_ahead(table, rows, i);
+      const std::int8_t* row = table + rows[i] * kColumns + begin;
+      const __m256 weight = _mm256_set1_ps(weights[i]);
+      for (std::size_t p = 0; p < kParts; ++p) {
+        const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(row + 8 * p));
+        sum[p] =
+            _mm256_fmadd_ps(weight, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)), sum[p]);
+      }
     }
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(dots.data() + b * kLanes),
-                        _mm256_sub_epi32(sum, offset));
+    for (std::size_t p = 0; p < kParts; ++p) _mm256_storeu_ps(out + begin + 8 * p, sum[p]);
   }
-#else
-  dot_scalar(query, dots);
+}
+
+// Columns [begin, begin + 16 * kParts) of a product; those at and past the end are masked away.
+template <std::size_t kParts>
+__attribute__((target("avx512f"))) void product_block_avx512(const float* table,
+                                                             std::span<const float> x,
+                                                             std::span<float> out,
+                                                             std::size_t begin) {
+  __mmask16 mask[kParts];
+  __m512 sum[kParts];
+  for (std::size_t p = 0; p < kParts; ++p) {
+    const std::size_t at = begin + 16 * p, left = out.size() > at ? out.size() - at : 0;
+    mask[p] = static_cast<__mmask16>(left >= 16 ? 0xffff : (1u << left) - 1);
+    sum[p] = _mm512_maskz_loadu_ps(mask[p], out.data() + at);
+  }
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    const float* row = table + k * out.size() + begin;
+    const __m512 weight = _mm512_set1_ps(x[k]);
+    for (std::size_t p = 0; p < kParts; ++p)
+      sum[p] = _mm512_fmadd_ps(weight, _mm512_maskz_loadu_ps(mask[p], row + 16 * p), sum[p]);
+  }
+  for (std::size_t p = 0; p < kParts; ++p)
+    _mm512_mask_storeu_ps(out.data() + begin + 16 * p, mask[p], sum[p]);
+}
+
+__attribute__((target("avx512f"))) void add_product_avx512(std::span<const float> table,
+                                                           std::span<const float> x,
+                                                           std::span<float> out) {
+  std::size_t begin = 0;
+  for (; out.size() - begin > 64; begin += 96) {
+    product_block_avx512<6>(table.data(), x, out, begin);
+    if (out.size() - begin <= 96) return;
+  }
+  if (begin < out.size()) product_block_avx512<4>(table.data(), x, out, begin);
+}
+
+// Columns in blocks of eight registers, then of one, then one by one.
+template <std::size_t kParts>
+__attribute__((target("avx2,fma"))) void product_block_avx2(const float* table,
+                                                            std::span<const float> x,
+                                                            std::span<float> out,
+                                                            std::size_t begin) {
+  __m256 sum[kParts];
+  for (std::size_t p = 0; p < kParts; ++p) sum[p] = _mm256_loadu_ps(out.data() + begin + 8 * p);
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    const float* row = table + k * out.size() + begin;
+    const __m256 weight = _mm256_set1_ps(x[k]);
+    for (std::size_t p = 0; p < kParts; ++p)
+      sum[p] = _mm256_fmadd_ps(weight, _mm256_loadu_ps(row + 8 * p), sum[p]);
+  }
+  for (std::size_t p = 0; p < kParts; ++p) _mm256_storeu_ps(out.data() + begin + 8 * p, sum[p]);
+}
+
+__attribute__((target("avx2,fma"))) void add_product_avx2(std::span<const float> table,
+                                                          std::span<const float> x,
+                                                          std::span<float> out) {
+  std::size_t j = 0;
+  for (; j + 64 <= out.size(); j += 64) product_block_avx2<8>(table.data(), x, out, j);
+  for (; j + 8 <= out.size(); j += 8) product_block_avx2<1>(table.data(), x, out, j);
+  for (; j < out.size(); ++j)
+    for (std::size_t k = 0; k < x.size(); ++k)
+      out[j] = __builtin_fmaf(x[k], table[k * out.size() + j], out[j]);
+}
+
+enum class Width { kScalar, kAvx2, kAvx512 };
+
+Width width() {
+  static const Width best =
+      __builtin_cpu_supports("avx512f") != 0 ? Width::kAvx512
+      : __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0
+          ? Width::kAvx2
+          : Width::kScalar;
+  return best;
+}
 #endif
+
+}  // namespace
+
+void weighted_rows_scalar(const std::int8_t* table, std::span<const std::uint16_t> rows,
+                          std::span<const float> weights, std::span<float, kColumns> out) {
+  for (std::size_t column = 0; column < kColumns; ++column) {
+    float sum = 0;
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      sum = std::fma(weights[i], static_cast<float>(table[rows[i] * kColumns + column]), sum);
+    out[column] = sum;
+  }
+}
+
+void weighted_rows(const std::int8_t* table, std::span<const std::uint16_t> rows,
+                   std::span<const float> weights, std::span<float, kColumns> out) {
+#ifdef __x86_64__
+  if (width() == Width::kAvx512) return weighted_rows_avx512(table, rows, weights, out.data());
+  if (width() == Width::kAvx2) return weighted_rows_avx2(table, rows, weights, out.data());
+#endif
+  weighted_rows_scalar(table, rows, weights, out);
+}
+
+void add_product_scalar(std::span<const float> table, std::span<const float> x,
+                        std::span<float> out) {
+  for (std::size_t k = 0; k < x.size(); ++k)
+    for (std::size_t j = 0; j < out.size(); ++j)
+      out[j] = std::fma(x[k], table[k * out.size() + j], out[j]);
+}
+
+void add_product(std::span<const float> table, std::span<const float> x, std::span<float> out) {
+#ifdef __x86_64__
+  if (width() == Width::kAvx512) return add_product_avx512(table, x, out);
+  if (width() == Width::kAvx2) return add_product_avx2(table, x, out);
+#endif
+  add_product_scalar(table, x, out);
 }
 
 }  // namespace rung::predict

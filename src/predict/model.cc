@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 
+#include "predict/kernels.h"
 #include "predict/tables.h"
 
 #ifdef __AVX2__
@@ -41,26 +42,11 @@ std::int32_t dot(const std::int8_t* a, const std::int8_t* b) {
 #endif
 }
 
-/// out[columns] += x[kQualityDims] * table[kQualityDims, columns], four rows at a time so that
-/// `out` is loaded and stored less often.
-void add_product(std::span<const float> table, std::span<const float> x, std::span<float> out) {
-  const std::size_t columns = out.size();
-  std::size_t k = 0;
-  for (; k + 4 <= kQualityDims; k += 4) {
-    const float* row = &table[k * columns];
-    const float a = x[k], b = x[k + 1], c = x[k + 2], d = x[k + 3];
-    for (std::size_t j = 0; j < columns; ++j)
-      out[j] +=
-          a * row[j] + b * row[columns + j] + c * row[2 * columns + j] + d * row[3 * columns + j];
-  }
-  for (; k < kQualityDims; ++k) add_scaled(&table[k * columns], x[k], out.data(), columns);
-}
-
 void add_tasks(const ModelView& m, std::span<const float> x, std::span<float> q,
                EstimateScratch& s) {
   const std::size_t tasks = m.task_table.size() / m.arms;
   s.task.assign(tasks, 0);
-  add_product(m.task_weights, x, s.task);
+  add_product(m.task_weights, x.first(kQualityDims), s.task);
   soften(s.task, kTaskSharpness);
   for (std::size_t t = 0; t < tasks; ++t)
     add_scaled(&m.task_table[t * m.arms], s.task[t], q.data(), m.arms);
@@ -130,7 +116,7 @@ float leverage(std::span<const float> covariance, std::span<const float> x) {
   const Eigen::Map<const Matrix> c(covariance.data(), kSide, kSide);
   const Eigen::Map<const Vector> v(x.data(), kSide);
   float total = 0;
-  // The matrix is symmetric: what is below the diagonal counts twice.
+  // The matrix is symmetric: what is below the diagonal counts twice, and half of it is read.
   for (Index a = 0; a < kSide; ++a)
     total += v(a) * (2 * c.row(a).head(a).dot(v.head(a)) + c(a, a) * v(a));
   return std::max(total, 0.0f);
@@ -166,12 +152,13 @@ ModelView Model::view() const {
   return v;
 }
 
-void estimate_arms(const ModelView& m, std::span<const float> x, std::span<Estimate> out,
+void estimate_arms(const ModelView& m, std::span<const float> x,
+                   std::span<const std::uint32_t> wanted, std::span<Estimate> out,
                    EstimateScratch& s) {
   thread_local std::vector<float> q;
   q.assign(m.base.begin(), m.base.end());
   // 1. The members, each a sum of table rows.
-  if (!m.linear.empty()) add_product(m.linear, x, q);
+  if (!m.linear.empty()) add_product(m.linear, x.first(kQualityDims), q);
   if (!m.task_table.empty()) add_tasks(m, x, q, s);
   if (!m.centroids.empty()) add_clusters(m, x, q);
   if (!m.exemplars.empty()) add_neighbours(m, x, q, s);
@@ -181,7 +168,7 @@ void estimate_arms(const ModelView& m, std::span<const float> x, std::span<Estim
   bound(q);
   // 3. Doubt, money, tokens.
   const float spread = m.covariance.empty() ? 0 : leverage(m.covariance, x);
-  for (std::size_t j = 0; j < m.arms; ++j) {
+  const auto fill = [&](std::size_t j) {
     Estimate& e = out[j];
     e = {};
     e.quality = q[j];
@@ -196,6 +183,11 @@ void estimate_arms(const ModelView& m, std::span<const float> x, std::span<Estim
       e.completion_tokens = amount(form, m.token_weights.subspan(j * kDesignDims, kDesignDims),
                                    m.token_low[j], m.token_high[j], x);
     }
+  };
+  if (wanted.empty()) {
+    for (std::size_t j = 0; j < m.arms; ++j) fill(j);
+  } else {
+    for (const std::uint32_t j : wanted) fill(j);
   }
 }
 

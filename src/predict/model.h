@@ -87,10 +87,11 @@ struct EstimateScratch {
   std::vector<std::int64_t> nearest;
 };
 
-/// Estimates of every arm for one design vector [kDesignDims]. Finite for finite tables; quality
+/// Estimates of the arms `wanted` (empty: of every arm) for one design vector [kDesignDims]. Finite for finite tables; quality
 /// within [0, 1], differences between arms kept where they fit. Allocates only while `scratch`
 /// grows.
-void estimate_arms(const ModelView& model, std::span<const float> design, std::span<Estimate> out,
+void estimate_arms(const ModelView& model, std::span<const float> design,
+                   std::span<const std::uint32_t> wanted, std::span<Estimate> out,
                    EstimateScratch& scratch);
 
 }  // namespace rung::predict

@@ -43,13 +43,13 @@ class LoadedRouter final : public Router {
   }
   bool is_static() const override { return artefact_.is_static; }
 
-  void estimate(std::string_view prompt, std::span<Estimate> per_arm,
-                Scratch& scratch) const override {
+  void estimate_for(std::span<const std::uint32_t> wanted, std::string_view prompt,
+                    std::span<Estimate> per_arm, Scratch& scratch) const override {
     RUNG_CHECK(per_arm.size() == artefact_.arms.size(), "one estimate for each arm");
     Scratch::Impl& s = *scratch.impl;
     s.reader.read(prompt, s.features);
     embed(artefact_.view.embedding, s.features, s.design);
-    estimate_arms(artefact_.view, s.design, per_arm, s.estimate);
+    estimate_arms(artefact_.view, s.design, wanted, per_arm, s.estimate);
     for (std::size_t j = 0; j < per_arm.size(); ++j) make_finite(per_arm[j], artefact_.arms[j]);
   }
 

@@ -39,8 +39,13 @@ class Router {
   /// The arms, in the order of every span of estimates.
   virtual std::span<const ArmInfo> arms() const = 0;
   /// One estimate for each arm; `per_arm.size()` must be `arms().size()`. From the prompt alone.
-  virtual void estimate(std::string_view prompt, std::span<Estimate> per_arm,
-                        Scratch& scratch) const = 0;
+  void estimate(std::string_view prompt, std::span<Estimate> per_arm, Scratch& scratch) const {
+    estimate_for({}, prompt, per_arm, scratch);
+  }
+  /// The same numbers for the arms `wanted` (indices into arms()) alone, for a route that has few of
+  /// many; the other places are unspecified. Empty: all.
+  virtual void estimate_for(std::span<const std::uint32_t> wanted, std::string_view prompt,
+                            std::span<Estimate> per_arm, Scratch& scratch) const = 0;
   /// A string of the artefact's metadata ("method", "seed", "training_data_sha256", "card", ...);
   /// empty if absent.
   virtual std::string_view metadata(std::string_view key) const = 0;

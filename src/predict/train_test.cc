@@ -45,7 +45,7 @@ std::vector<float> qualities(const Model& model, std::string_view prompt) {
   const Matrix x = embed_all(view.embedding, 1, [&](std::size_t) { return prompt; });
   std::vector<Estimate> out(view.arms);
   EstimateScratch scratch;
-  estimate_arms(view, {x.data(), kDesignDims}, out, scratch);
+  estimate_arms(view, {x.data(), kDesignDims}, {}, out, scratch);
   return {out[0].quality, out[1].quality};
 }
 
