@@ -119,19 +119,31 @@ class ChatCall {
   }
 
   bool is_stream() const {
-    return response_->header("content-type").starts_with("text/event-stream");
+    constexpr std::string_view kEvents = "text/event-stream";
+    return same_name(response_->header("content-type").substr(0, kEvents.size()), kEvents);
   }
 
   /// The head of our reply: the upstream's headers and what was decided. `cost` only where it is
   /// already known.
   void reply_headers(std::optional<state::NanoUsd> cost) {
-    response_headers(response_->head().headers, headers_);
+    response_headers(response_->head().headers, upstream(), headers_);
     decision_headers(cost);
   }
 
+  void default_header(std::string_view name, std::string_view value) {
+    for (const HttpHeader& header : headers_)
+      if (same_name(header.name, name)) return;
+    headers_.push_back({name, value});
+  }
+
   void decision_headers(std::optional<state::NanoUsd> cost) {
-    if (response_ ? !response_->head().headers.find("x-request-id") : true)
-      headers_.push_back({"x-request-id", record_.id.view()});
+    if (const std::string_view own = callers_request_id(exchange_.head().headers); !own.empty()) {
+      for (HttpHeader& header : headers_)
+        if (same_name(header.name, "x-request-id")) header.name = "x-rung-upstream-request-id";
+      headers_.push_back({"x-request-id", own});
+    } else {
+      default_header("x-request-id", record_.id.view());
+    }
     headers_.push_back({"x-rung-decision-id", record_.id.view()});
     if (choice_.model == nullptr) return;
     if (choice_.route != nullptr) headers_.push_back({"x-rung-route", choice_.route->name});
@@ -184,11 +196,14 @@ class ChatCall {
 
   Task<void> relay_stream() {
     reply_headers(std::nullopt);
+    // Proxies in front of us (nginx) hold a stream back unless they are told not to.
+    default_header("cache-control", "no-cache");
+    default_header("x-accel-buffering", "no");
     record_.http_status = response_->status();
     SseSplitter splitter;
     std::optional<wire::Usage> usage;
     std::int64_t produced = 0;
-    bool upstream_error = false;
+    bool upstream_error = false, is_whole = response_->status() >= 400;
     std::string out;
     if (auto started = co_await exchange_.start(response_->status(), headers_); !started) {
       end_call(started.error());
@@ -210,16 +225,26 @@ class ChatCall {
       for (SseEvent event; splitter.next(event);) {
         if (event.has_data) {
           wire::ChatChunk chunk = wire::read_chat_chunk(event.data);
+          const bool only_usage = !chunk.has_choices && chunk.usage.has_value();
           if (chunk.usage) usage = std::move(chunk.usage);
           upstream_error = upstream_error || chunk.is_error;
+          is_whole = is_whole || chunk.is_done || chunk.is_error || chunk.is_last;
           if (chunk.has_choices) ++produced;
-          if (hide_usage_ && !chunk.has_choices && !chunk.is_done && !chunk.is_error && usage)
-            continue;
+          if (hide_usage_ && only_usage && !chunk.is_error) continue;
         }
         out.append(event.raw);
       }
-      if (splitter.overflow()) {
-        const Error error{ErrorCode::kUpstream, "the upstream sent an event without end"};
+      if (last) {
+        const wire::ChatChunk rest = wire::read_chat_chunk(splitter.rest());
+        is_whole =
+            is_whole || rest.is_last || splitter.rest().find("[DONE]") != std::string_view::npos;
+      }
+      // Some hosts and proxies end a stream that broke as if it were whole.
+      if (splitter.overflow() || (last && !is_whole)) {
+        const Error error{ErrorCode::kUpstream,
+                          splitter.overflow()
+                              ? "the upstream sent an event without end"
+                              : "the upstream's stream ended without a finish_reason or [DONE]"};
         end_call(error);
         record_usage(choice_, usage, produced, call());
         co_return co_await break_off(error);
