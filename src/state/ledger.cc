@@ -106,7 +106,7 @@ class SqliteLedger final : public Ledger {
     if (!*known) {
       return Error{
           ErrorCode::kNotFound,
-          fmt::format("no decision with the id '{}'; expected an id from the x-rung-decision "
+          fmt::format("no decision with the id '{}'; expected an id from the x-rung-decision-id "
                       "header of an answer that has ended",
                       record.decision.view())};
     }
