@@ -32,7 +32,6 @@ Kind kind_of(std::uint32_t sign) {
   }
   if (sign == 0xFFFD || (sign >= 0xD800 && sign <= 0xDFFF)) return Kind::kNothing;
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(sign))) {
-    case UTF8PROC_CATEGORY_CN:
     case UTF8PROC_CATEGORY_CC:
     case UTF8PROC_CATEGORY_CF:
     case UTF8PROC_CATEGORY_CS:
