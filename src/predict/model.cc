@@ -134,6 +134,7 @@ ModelView Model::view() const {
   v.embedding = embedding.view();
   v.base = base;
   v.linear = linear;
+  v.encoder_linear = encoder_linear;
   v.task_weights = task_weights;
   v.task_table = task_table;
   v.centroids = centroids;
@@ -154,11 +155,12 @@ ModelView Model::view() const {
 
 void estimate_arms(const ModelView& m, std::span<const float> x,
                    std::span<const std::uint32_t> wanted, std::span<Estimate> out,
-                   EstimateScratch& s) {
+                   EstimateScratch& s, std::span<const float> encoded) {
   thread_local std::vector<float> q;
   q.assign(m.base.begin(), m.base.end());
   // 1. The members, each a sum of table rows.
   if (!m.linear.empty()) add_product(m.linear, x.first(kQualityDims), q);
+  if (!m.encoder_linear.empty()) add_product(m.encoder_linear, encoded, q);
   if (!m.task_table.empty()) add_tasks(m, x, q, s);
   if (!m.centroids.empty()) add_clusters(m, x, q);
   if (!m.exemplars.empty()) add_neighbours(m, x, q, s);
