@@ -12,8 +12,8 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <iterator>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <system_error>
 
@@ -65,7 +65,8 @@ std::string last_line(std::string text) {
   return text.substr(text.rfind('\n') + 1);
 }
 
-/// Runs python3 with these arguments, its output in `log`. `doing` begins the sentence of a failure.
+/// Runs python3 with these arguments, its output in `log`. `doing` begins the sentence of a
+/// failure.
 Result<void> python(std::vector<std::string> arguments, const fs::path& log,
                     std::string_view doing) {
   arguments.insert(arguments.begin(), "python3");
@@ -80,10 +81,11 @@ Result<void> python(std::vector<std::string> arguments, const fs::path& log,
   const int failed = ::posix_spawnp(&child, "python3", &files, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&files);
   if (failed != 0)
-    return Error{ErrorCode::kNotFound,
-                 fmt::format("{} needs python3, which could not be started: {}; install it, or name "
-                             "a folder with model.safetensors and vocab.txt by --from",
-                             doing, std::strerror(failed))};
+    return Error{
+        ErrorCode::kNotFound,
+        fmt::format("{} needs python3, which could not be started: {}; install it, or name "
+                    "a folder with model.safetensors and vocab.txt by --from",
+                    doing, std::strerror(failed))};
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
@@ -100,9 +102,8 @@ Result<std::string> read_under(const fs::path& folder, std::string_view name) {
   for (fs::recursive_directory_iterator at(folder, failed), end; !failed && at != end;
        at.increment(failed))
     if (at->path().filename() == name) return read_file(at->path());
-  return Error{ErrorCode::kNotFound,
-               fmt::format("{} has no {}; expected the unpacked wheel of {}", folder.string(), name,
-                           kPackage)};
+  return Error{ErrorCode::kNotFound, fmt::format("{} has no {}; expected the unpacked wheel of {}",
+                                                 folder.string(), name, kPackage)};
 }
 
 Result<void> check(std::string_view what, std::string_view bytes, std::string_view expected) {

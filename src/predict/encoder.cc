@@ -99,10 +99,9 @@ Result<void> Encoder::bind() {
                 get(name + ".bias", DType::kF32, {dims_}).f32()};
   };
   const auto linear = [&](const std::string& name, std::size_t inputs, std::size_t outputs) {
-    return Linear{
-        get(name + ".weight", DType::kI8, {panels_of(outputs), inputs, kPanel}).i8(),
-        get(name + ".scale", DType::kF32, {outputs}).f32(),
-        get(name + ".bias", DType::kF32, {outputs}).f32(), inputs};
+    return Linear{get(name + ".weight", DType::kI8, {panels_of(outputs), inputs, kPanel}).i8(),
+                  get(name + ".scale", DType::kF32, {outputs}).f32(),
+                  get(name + ".bias", DType::kF32, {outputs}).f32(), inputs};
   };
   input_norm_ = norm("norm");
   for (std::size_t l = 0; file_.has(fmt::format("layer.{}.up.bias", l)); ++l) {
@@ -123,9 +122,10 @@ Result<void> Encoder::bind() {
   auto tokens = text::WordPiece::read(std::string(vocabulary.bytes));
   if (!tokens) return corrupt("tensor 'vocabulary': " + tokens.error().message);
   if (tokens->size() != pieces)
-    return corrupt(fmt::format("the vocabulary has {} pieces, tensor 'words' {} rows; expected "
-                               "one for each",
-                               tokens->size(), pieces));
+    return corrupt(
+        fmt::format("the vocabulary has {} pieces, tensor 'words' {} rows; expected "
+                    "one for each",
+                    tokens->size(), pieces));
   tokens_ = std::make_unique<const text::WordPiece>(std::move(*tokens));
   return {};
 }

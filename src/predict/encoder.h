@@ -3,11 +3,12 @@
 //
 //   text ──► WordPiece ids ──► BERT layers ──► mean over the tokens ──► unit vector
 //
-// BERT: Devlin et al. 2019; MiniLM: Wang et al. 2020; pooling and length as in sentence-transformers.
-// Weights are int8 with one scale for each output, maths is float32. Sizes come from the file.
+// BERT: Devlin et al. 2019; MiniLM: Wang et al. 2020; pooling and length as in
+// sentence-transformers. Weights are int8 with one scale for each output, maths is float32. Sizes
+// come from the file.
 //
-// The file is one safetensors file with the vocabulary inside; pack_encoder makes it. Weights lie in
-// panels of kPanel outputs, [panels, inputs, kPanel], as they are read.
+// The file is one safetensors file with the vocabulary inside; pack_encoder makes it. Weights lie
+// in panels of kPanel outputs, [panels, inputs, kPanel], as they are read.
 
 #include <cstdint>
 #include <filesystem>
@@ -55,8 +56,8 @@ class Encoder {
 
  private:
   struct Linear {
-    std::span<const std::int8_t> panels;   // [ceil(outputs / kPanel), inputs, kPanel]
-    std::span<const float> scale, bias;    // [outputs]
+    std::span<const std::int8_t> panels;  // [ceil(outputs / kPanel), inputs, kPanel]
+    std::span<const float> scale, bias;   // [outputs]
     std::size_t inputs = 0;
   };
   struct Norm {
@@ -77,8 +78,8 @@ class Encoder {
   std::string name_, sha256_;
   std::unique_ptr<const text::WordPiece> tokens_;
   std::size_t dims_ = 0, heads_ = 0;
-  std::span<const std::int8_t> words_;               // [pieces, dims]
-  std::span<const float> word_scale_, positions_;    // [pieces], [most tokens, dims]
+  std::span<const std::int8_t> words_;             // [pieces, dims]
+  std::span<const float> word_scale_, positions_;  // [pieces], [most tokens, dims]
   Norm input_norm_;
   std::vector<Layer> layers_;
 };

@@ -1,6 +1,6 @@
 #pragma once
-// The inner loops of the sentence encoder, float32. Sums are chains or fixed lanes in a stated order,
-// so that one build gives the same bits on every x86-64 machine.
+// The inner loops of the sentence encoder, float32. Sums are chains or fixed lanes in a stated
+// order, so that one build gives the same bits on every x86-64 machine.
 
 #include <cstddef>
 #include <cstdint>
@@ -10,8 +10,8 @@ namespace rung::predict {
 
 inline constexpr std::size_t kPanel = 32;  // columns of a weight panel
 
-/// tile [rows, kPanel] = x [rows, depth] * panel [depth, kPanel]; rows of x lie `stride` apart. Each
-/// element is a chain of fused multiply-adds in the order of depth.
+/// tile [rows, kPanel] = x [rows, depth] * panel [depth, kPanel]; rows of x lie `stride` apart.
+/// Each element is a chain of fused multiply-adds in the order of depth.
 void multiply_panel(const float* x, std::size_t stride, std::size_t rows, std::size_t depth,
                     const float* panel, float* tile);
 /// The same, one element after the other: what the fast ones are held against.

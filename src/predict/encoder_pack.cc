@@ -110,9 +110,9 @@ Result<std::string> pack_encoder(std::string_view model, std::string vocabulary,
     pack.norm(from + "attention.output.LayerNorm", to + "attention_norm", dims);
     pack.norm(from + "output.LayerNorm", to + "norm", dims);
   }
-  pack.out.add("vocabulary", {vocabulary.size()},
-               std::span(reinterpret_cast<const std::uint8_t*>(vocabulary.data()),
-                         vocabulary.size()));
+  pack.out.add(
+      "vocabulary", {vocabulary.size()},
+      std::span(reinterpret_cast<const std::uint8_t*>(vocabulary.data()), vocabulary.size()));
   if (!pack.fine) return pack.fine.error();
   std::string bytes = pack.out.finish();
   // What is written can be read: the rest of what may be wrong is found here.

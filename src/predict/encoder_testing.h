@@ -12,7 +12,8 @@
 
 namespace rung::predict::tiny {
 
-inline constexpr std::size_t kDims = 32, kHeads = 2, kInner = 80, kLayers = 2, kPlaces = 24, kWords = 60;
+inline constexpr std::size_t kDims = 32, kHeads = 2, kInner = 80, kLayers = 2, kPlaces = 24,
+                             kWords = 60;
 
 inline std::string vocabulary() {
   std::string out = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n";

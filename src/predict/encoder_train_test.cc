@@ -60,7 +60,8 @@ class TrainWithEncoder : public testing::Test {
     const char* saved = std::getenv("RUNG_ENCODER");
     if (saved != nullptr) saved_ = saved;
     // Both names hold the process: tests of one binary may run side by side.
-    const std::string stem = testing::TempDir() + "encoder_train_test_" + std::to_string(::getpid());
+    const std::string stem =
+        testing::TempDir() + "encoder_train_test_" + std::to_string(::getpid());
     encoder_file_ = stem + ".encoder";
     router_file_ = stem + ".router";
     ::setenv("RUNG_ENCODER", encoder_file_.c_str(), 1);
@@ -108,6 +109,38 @@ TEST_F(TrainWithEncoder, FindsWhatTheVectorsTellAndServesItWithTheSameEncoderAlo
     right += (estimates[1].quality > estimates[0].quality) == second_is_good(*encoder, prompt);
   }
   EXPECT_GT(right, 80);
+}
+
+TEST_F(TrainWithEncoder, TellsTasksByTheVectorsAndServesThem) {
+  const tiny::Tiny model;
+  const auto encoder = model.encoder();
+  auto table = table_of(*encoder, true);
+  table.categories = {"first", "second"};
+  for (std::size_t i = 0; i < table.rows(); ++i)
+    table.category[i] = second_is_good(*encoder, std::string(table.prompts[i])) ? 1 : 0;
+  TrainOptions options;
+  options.encoder = encoder.get();
+  const auto trained = train(table, options);
+  ASSERT_TRUE(trained) << trained.error().message;
+  ASSERT_EQ(trained->encoder_task_weights.size(), tiny::kDims * 2);
+  ASSERT_TRUE(write_file(router_file_, write_artefact(*trained, {})));
+  ASSERT_TRUE(write_file(encoder_file_, model.packed()));
+  const auto router = Router::load(router_file_);
+  ASSERT_TRUE(router) << router.error().message;
+  // What is served is what was trained.
+  const std::string prompt = tiny::text_of(4, 2000);
+  EncoderScratch own;
+  std::vector<float> vector(tiny::kDims);
+  encoder->encode(prompt, kEncoderTokens, own, vector);
+  const Matrix x = embed_all(trained->view().embedding, 1,
+                             [&](std::size_t) -> std::string_view { return prompt; });
+  std::vector<Estimate> expected(2), got(2);
+  EstimateScratch estimate;
+  estimate_arms(trained->view(), {x.data(), kDesignDims}, {}, expected, estimate, vector);
+  Scratch scratch;
+  (*router)->estimate(prompt, got, scratch);
+  for (std::size_t j = 0; j < 2; ++j) EXPECT_NEAR(got[j].quality, expected[j].quality, 0.01) << j;
+  EXPECT_EQ(got[1].quality > got[0].quality, second_is_good(*encoder, prompt));
 }
 
 TEST_F(TrainWithEncoder, GivesTheSameModelOnAnyNumberOfThreads) {

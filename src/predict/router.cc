@@ -46,9 +46,9 @@ struct NeededEncoder {
 /// The encoder that a router was trained with, from where encoders lie.
 Result<NeededEncoder> find_encoder(const Artefact& artefact) {
   NeededEncoder out;
-  if (artefact.view.encoder_linear.empty()) return out;
   const auto name = artefact.file.metadata("encoder");
   const auto sha256 = artefact.file.metadata("encoder_sha256");
+  if (sha256.empty()) return out;
   const auto file = encoder_file();
   auto encoder = Encoder::load(file);
   if (!encoder)
@@ -63,13 +63,16 @@ Result<NeededEncoder> find_encoder(const Artefact& artefact) {
                              name, sha256, file.string(), (*encoder)->sha256())};
   const auto tokens = artefact.file.metadata("encoder_tokens");
   std::from_chars(tokens.data(), tokens.data() + tokens.size(), out.tokens);
-  if (out.tokens < 2 ||
-      artefact.view.encoder_linear.size() != (*encoder)->dims() * artefact.view.arms)
+  const ModelView& v = artefact.view;
+  const std::size_t dims = (*encoder)->dims(), groups = v.task_table.size() / v.arms;
+  const auto fits = [](std::size_t size, std::size_t whole) { return size == 0 || size == whole; };
+  if (out.tokens < 2 || !fits(v.encoder_linear.size(), dims * v.arms) ||
+      !fits(v.encoder_task_weights.size(), dims * groups))
     return Error{ErrorCode::kCorruptFile,
-                 fmt::format("tensor 'encoder.linear' has {} rows and metadata 'encoder_tokens' is "
-                             "'{}'; expected {} rows and at least 2",
-                             artefact.view.encoder_linear.size() / artefact.view.arms, tokens,
-                             (*encoder)->dims())};
+                 fmt::format("tensors 'encoder.linear' and 'encoder.task_weights' have {} and {} "
+                             "elements and metadata 'encoder_tokens' is '{}'; expected none or {} "
+                             "rows, and at least 2",
+                             v.encoder_linear.size(), v.encoder_task_weights.size(), tokens, dims)};
   out.encoder = std::move(*encoder);
   return out;
 }

@@ -201,7 +201,8 @@ Result<TensorFile> TensorFile::parse(std::string_view bytes) {
     const auto type = dtype(type_name);
     if (!type)
       return corrupt(
-          fmt::format("tensor '{}' has dtype '{}'; expected F32, I64, I32, I8 or U8", key, type_name));
+          fmt::format("tensor '{}' has dtype '{}'; expected F32, I64, I32, I8 or U8", key,
+                      type_name));
     Tensor tensor{*type, {}, {}};
     std::uint64_t elements = 1, begin = 0, end = 0;
     if (offsets.at(0).get(begin) != simdjson::SUCCESS ||

@@ -278,6 +278,7 @@ class Trainer {
       kEncoderBeside
     } kind = Kind::kLinear;
     double alpha = 0;
+    bool with_encoder = false;  // kTasks: reads the encoder's vectors beside the design
     NeighbourConfig neighbours;
     Matrix centroids;
     Index rank = 0;
@@ -348,10 +349,8 @@ class Trainer {
   }
 
   /// Members on the sentence encoder's vectors, alone and beside the design.
-  void add_encoder(const Dataset& learn, const Matrix& target, std::vector<Candidate>& out) {
-    Matrix encoded(learn.rows(), encoded_.cols());
-    for (std::size_t i = 0; i < cv_rows_.size(); ++i)
-      encoded.row(static_cast<Index>(i)) = encoded_.row(static_cast<Index>(cv_rows_[i]));
+  void add_encoder(const Dataset& learn, const Matrix& target, const Matrix& encoded,
+                   std::vector<Candidate>& out) {
     for (const auto kind : {Candidate::Kind::kEncoder, Candidate::Kind::kEncoderBeside}) {
       const Matrix x = encoder_design(encoded, learn.x, kind);
       const std::vector<FoldedRidge> ridges = make_ridges(learn, x, x.cols());
@@ -368,6 +367,7 @@ class Trainer {
                        .out_of_fold = std::move(prediction),
                        .kind = kind,
                        .alpha = alpha,
+                       .with_encoder = false,
                        .neighbours = {},
                        .centroids = {},
                        .rank = 0});
@@ -385,6 +385,9 @@ class Trainer {
       if (best > 0) out.push_back(std::move(candidate));
     };
     const std::vector<FoldedRidge> ridges = make_ridges(learn);
+    Matrix encoded(options_.encoder == nullptr ? 0 : learn.rows(), encoded_.cols());
+    for (Index i = 0; i < encoded.rows(); ++i)
+      encoded.row(i) = encoded_.row(static_cast<Index>(cv_rows_[static_cast<std::size_t>(i)]));
     double best_alpha = 30;
     {
       double best = 0;
@@ -396,6 +399,7 @@ class Trainer {
                                                   ridges, alpha),
                 .kind = Candidate::Kind::kLinear,
                 .alpha = alpha,
+                .with_encoder = false,
                 .neighbours = {},
                 .centroids = {},
                 .rank = 0},
@@ -415,6 +419,7 @@ class Trainer {
                                                     ridges, best_alpha, rank),
                   .kind = Candidate::Kind::kLowRank,
                   .alpha = best_alpha,
+                  .with_encoder = false,
                   .neighbours = {},
                   .centroids = {},
                   .rank = rank},
@@ -434,6 +439,7 @@ class Trainer {
                 .out_of_fold = std::move(predictions[c]),
                 .kind = Candidate::Kind::kNeighbours,
                 .alpha = 0,
+                .with_encoder = false,
                 .neighbours = configs[c],
                 .centroids = {},
                 .rank = 0},
@@ -442,20 +448,28 @@ class Trainer {
     }
     if (auto ok = step(); !ok) return ok.error();
     if (wanted("tasks") && learn.categories >= 2) {
-      const FoldedRidge ridge(learn.x, static_cast<Index>(kQualityDims), one_hot(learn), learn.fold,
-                              learn.folds);
       double best = 0;
       Candidate keep;
-      for (const double alpha : kTaskAlphas)
-        better({.name = "tasks",
-                .detail = fmt::format("{} tasks, alpha {:g}", learn.categories, alpha),
-                .out_of_fold = tasks_out_of_fold(learn, ridge, alpha),
-                .kind = Candidate::Kind::kTasks,
-                .alpha = alpha,
-                .neighbours = {},
-                .centroids = {},
-                .rank = 0},
-               best, keep);
+      const auto try_design = [&](const Matrix& x, Index dims, bool with_encoder) {
+        const FoldedRidge ridge(x, dims, one_hot(learn), learn.fold, learn.folds);
+        for (const double alpha : kTaskAlphas)
+          better({.name = "tasks",
+                  .detail = fmt::format("{} tasks{}, alpha {:g}", learn.categories,
+                                        with_encoder ? " by the encoder" : "", alpha),
+                  .out_of_fold = tasks_out_of_fold(learn, x, ridge, alpha),
+                  .kind = Candidate::Kind::kTasks,
+                  .alpha = alpha,
+                  .with_encoder = with_encoder,
+                  .neighbours = {},
+                  .centroids = {},
+                  .rank = 0},
+                 best, keep);
+      };
+      try_design(learn.x, static_cast<Index>(kQualityDims), false);
+      if (options_.encoder != nullptr) {
+        const Matrix x = encoder_design(encoded, learn.x, Candidate::Kind::kEncoderBeside);
+        try_design(x, x.cols(), true);
+      }
       add(keep, best);
     }
     if (wanted("clusters")) {
@@ -469,6 +483,7 @@ class Trainer {
                 .out_of_fold = std::move(prediction),
                 .kind = Candidate::Kind::kClusters,
                 .alpha = 0,
+                .with_encoder = false,
                 .neighbours = {},
                 .centroids = std::move(centroids),
                 .rank = 0},
@@ -476,7 +491,7 @@ class Trainer {
       }
       add(keep, best);
     }
-    if (options_.encoder != nullptr) add_encoder(learn, target, out);
+    if (options_.encoder != nullptr) add_encoder(learn, target, encoded, out);
     if (auto ok = step(); !ok) return ok.error();
     return out;
   }
@@ -567,6 +582,12 @@ class Trainer {
     }
   }
 
+  void name_encoder() {
+    model_.encoder_name = options_.encoder->name();
+    model_.encoder_sha256 = options_.encoder->sha256();
+    model_.encoder_tokens = options_.encoder_tokens;
+  }
+
   /// Fits what was chosen to all rows.
   void finish(const std::vector<Candidate>& candidates, const std::vector<double>& weights) {
     Dataset all;
@@ -580,7 +601,7 @@ class Trainer {
     MatrixD linear = MatrixD::Zero(static_cast<Index>(kQualityDims), static_cast<Index>(m_));
     MatrixD encoder = MatrixD::Zero(std::max<Index>(encoded_.cols() - 1, 0), linear.cols());
     std::vector<FoldedRidge> ridges;
-    bool uses_linear = false;
+    bool uses_linear = false, uses_encoder = false;
     const auto scaled = [](Matrix table, double w) {
       table *= static_cast<float>(w);
       return std::vector<float>(table.data(), table.data() + table.size());
@@ -614,10 +635,8 @@ class Trainer {
               linear.col(arm).tail(rest) += w.col(from).tail(rest);
             }
           }
-          uses_linear = true;
-          model_.encoder_name = options_.encoder->name();
-          model_.encoder_sha256 = options_.encoder->sha256();
-          model_.encoder_tokens = options_.encoder_tokens;
+          uses_linear = uses_encoder = true;
+          name_encoder();
           break;
         }
         case Candidate::Kind::kNeighbours: {
@@ -636,10 +655,20 @@ class Trainer {
           break;
         }
         case Candidate::Kind::kTasks: {
-          const FoldedRidge ridge(all.x, static_cast<Index>(kQualityDims), one_hot(all), all.fold,
+          const auto d = static_cast<Index>(kQualityDims);
+          const Matrix beside =
+              member.with_encoder
+                  ? encoder_design(encoded_, all.x, Candidate::Kind::kEncoderBeside)
+                  : Matrix();
+          const Matrix& x = member.with_encoder ? beside : all.x;
+          const FoldedRidge ridge(x, member.with_encoder ? x.cols() : d, one_hot(all), all.fold,
                                   all.folds);
           const Matrix w = ridge.solve_all(member.alpha).cast<float>();
-          model_.task_weights.assign(w.data(), w.data() + w.size());
+          // Row-major: the encoder's rows come first, the design's are the last d.
+          const float* design = w.data() + (w.rows() - d) * w.cols();
+          model_.encoder_task_weights.assign(w.data(), design);
+          model_.task_weights.assign(design, w.data() + w.size());
+          if (member.with_encoder) name_encoder();
           model_.task_table =
               scaled(mean_table(all, all.category, all.categories, everything, kTaskPseudoCounts),
                      weights[c]);
@@ -658,7 +687,7 @@ class Trainer {
     }
     const Matrix folded = linear.cast<float>();
     if (uses_linear) model_.linear.assign(folded.data(), folded.data() + folded.size());
-    if (!model_.encoder_sha256.empty()) {
+    if (uses_encoder) {
       const Matrix table = encoder.cast<float>();
       model_.encoder_linear.assign(table.data(), table.data() + table.size());
     }

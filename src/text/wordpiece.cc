@@ -28,7 +28,7 @@ Kind kind_of(std::uint32_t sign) {
     if (sign < 0x20 || sign == 0x7F) return Kind::kNothing;
     const std::uint32_t low = sign | 0x20u;
     return (low >= 'a' && low <= 'z') || (sign >= '0' && sign <= '9') ? Kind::kLetter
-                                                                     : Kind::kPunctuation;
+                                                                      : Kind::kPunctuation;
   }
   if (sign == 0xFFFD || (sign >= 0xD800 && sign <= 0xDFFF)) return Kind::kNothing;
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(sign))) {

@@ -1,5 +1,6 @@
 #pragma once
-// BERT's uncased WordPiece: text to ids of a vocabulary, as sentence encoders of that family expect.
+// BERT's uncased WordPiece: text to ids of a vocabulary, as sentence encoders of that family
+// expect.
 //
 // Clean (controls and invalid bytes go, all kinds of space are one), a space around each Chinese
 // sign, canonical decomposition without marks, lower case; then words and punctuation, then the

@@ -8,10 +8,28 @@ namespace rung::text {
 namespace {
 
 constexpr std::string_view kVocabulary =
-    "[PAD]\n[UNK]\n[CLS]\n[SEP]\nun\n##aff\n##able\ncafe\n,\n!\n[\n]\nsep\n\xE4\xBD\xA0\n\xE5\xA5\xBD\n"
+    "[PAD]\n[UNK]\n[CLS]\n[SEP]\nun\n##aff\n##able\ncafe\n,\n!\n[\n]"
+    "\nsep\n\xE4\xBD\xA0\n\xE5\xA5\xBD\n"
     "\xCF\x83\na\n##a\n";
-enum Id { kUnk = 1, kCls, kSep, kUn, kAff, kAble, kCafe, kComma, kBang, kOpen, kClose, kSepWord,
-          kNi, kHao, kSigma, kA, kMoreA };
+enum Id {
+  kUnk = 1,
+  kCls,
+  kSep,
+  kUn,
+  kAff,
+  kAble,
+  kCafe,
+  kComma,
+  kBang,
+  kOpen,
+  kClose,
+  kSepWord,
+  kNi,
+  kHao,
+  kSigma,
+  kA,
+  kMoreA
+};
 
 std::vector<std::int32_t> encode(std::string_view text, std::size_t most = 32) {
   static const WordPiece pieces = std::move(*WordPiece::read(std::string(kVocabulary)));
