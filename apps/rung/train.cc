@@ -25,6 +25,7 @@ struct TrainCommand {
   std::string out;
   std::vector<std::string> descriptions;  // "ARM=plain words"
   predict::TrainOptions options;
+  std::string encoder;  // its file; empty: none
   bool json = false;
 };
 
@@ -158,7 +159,15 @@ Result<void> train(const TrainCommand& command) {
   catch_interrupts();
   auto table = outcomes::read_table(command.outcomes);
   if (!table) return table.error();
-  auto model = predict::train(*table, command.options);
+  predict::TrainOptions options = command.options;
+  std::shared_ptr<const predict::Encoder> encoder;
+  if (!command.encoder.empty()) {
+    auto loaded = predict::Encoder::load(command.encoder);
+    if (!loaded) return loaded.error();
+    encoder = std::move(*loaded);
+    options.encoder = encoder.get();
+  }
+  auto model = predict::train(*table, options);
   if (!model) return model.error();
   if (auto done = describe(*model, command.descriptions); !done) return done;
   const std::string sha256 = table_sha256(*table);
@@ -185,6 +194,12 @@ void add_train(CLI::App& app, Action& action) {
                   "Folds of cross-validation; default 10 below 3,000 rows, else 5")
       ->check(CLI::Range(2, 20));
   sub->add_option("--seed", command->options.seed, "Seed of every random choice")
+      ->capture_default_str();
+  sub->add_option("--encoder", command->encoder,
+                  "File of rung encoder fetch: its vectors take part in learning (slow decisions)");
+  sub->add_option("--encoder-tokens", command->options.encoder_tokens,
+                  "Tokens that the encoder reads of a prompt")
+      ->check(CLI::Range(2, 512))
       ->capture_default_str();
   sub->add_option("--describe", command->descriptions, "ARM=WORDS: plain words for rung models")
       ->take_all();

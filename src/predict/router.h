@@ -33,7 +33,8 @@ class Router {
 
   /// Reads and checks an artefact; what happens to the file afterwards is of no consequence.
   /// Errors: kNotFound, kIo; kCorruptFile with what was found and expected (not a safetensors file,
-  /// truncated, wrong shape, feature version of another build).
+  /// truncated, wrong shape, feature version of another build). A router that was trained with a
+  /// sentence encoder needs the same file of it at encoder_file(), and is refused without.
   static Result<std::shared_ptr<const Router>> load(const std::filesystem::path& file);
 
   /// The arms, in the order of every span of estimates.
