@@ -4,12 +4,14 @@
 
 namespace rung::predict {
 
-std::vector<double> nonnegative_least_squares(const std::vector<Matrix>& members, const Matrix& target) {
+std::vector<double> nonnegative_least_squares(const std::vector<Matrix>& members,
+                                              const Matrix& target) {
   const std::size_t k = members.size();
   RUNG_CHECK(k <= 10, "too many members to look at every subset");
   const auto inner = [](const Matrix& a, const Matrix& b) {
     double sum = 0;
-    for (Index i = 0; i < a.rows(); ++i) sum += a.row(i).cast<double>().dot(b.row(i).cast<double>());
+    for (Index i = 0; i < a.rows(); ++i)
+      sum += a.row(i).cast<double>().dot(b.row(i).cast<double>());
     return sum;
   };
   const auto n = static_cast<Index>(k);
@@ -17,7 +19,9 @@ std::vector<double> nonnegative_least_squares(const std::vector<Matrix>& members
   VectorD cross(n);
   for (Index a = 0; a < n; ++a) {
     cross(a) = inner(members[static_cast<std::size_t>(a)], target);
-    for (Index b = 0; b <= a; ++b) gram(a, b) = gram(b, a) = inner(members[static_cast<std::size_t>(a)], members[static_cast<std::size_t>(b)]);
+    for (Index b = 0; b <= a; ++b)
+      gram(a, b) = gram(b, a) =
+          inner(members[static_cast<std::size_t>(a)], members[static_cast<std::size_t>(b)]);
   }
   std::vector<double> best(k, 0);
   double best_gain = 0;
@@ -32,7 +36,8 @@ std::vector<double> nonnegative_least_squares(const std::vector<Matrix>& members
     if (gain <= best_gain) continue;
     best_gain = gain;
     best.assign(k, 0);
-    for (std::size_t a = 0; a < in.size(); ++a) best[static_cast<std::size_t>(in[a])] = w(static_cast<Index>(a));
+    for (std::size_t a = 0; a < in.size(); ++a)
+      best[static_cast<std::size_t>(in[a])] = w(static_cast<Index>(a));
   }
   return best;
 }
