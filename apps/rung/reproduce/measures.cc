@@ -90,12 +90,17 @@ std::optional<Reading> read(const std::string& set, std::size_t rows, const Stat
 
 std::string list(const Readings& readings, double unit, std::string_view form,
                  std::string_view suffix) {
-  const auto f = fmt::runtime(form);
+  // What rounds to nothing has no sign.
+  const auto number = [&](double value) {
+    std::string text = fmt::format(fmt::runtime(form), unit * value);
+    if (text.find_first_of("123456789") == std::string::npos && text.front() == '-')
+      text.erase(0, 1);
+    return text;
+  };
   std::string out;
   for (const Reading& r : readings) {
-    out += fmt::format("{}{} {}{} ({} to {})", out.empty() ? "" : "; ", r.set,
-                       fmt::format(f, unit * r.value), suffix, fmt::format(f, unit * r.low),
-                       fmt::format(f, unit * r.high));
+    out += fmt::format("{}{} {}{} ({} to {})", out.empty() ? "" : "; ", r.set, number(r.value),
+                       suffix, number(r.low), number(r.high));
   }
   return out;
 }
@@ -107,7 +112,9 @@ Measured judge_up_to(const Readings& readings, double published, double nothing,
   const std::string reached =
       names(readings, [&](const Reading& r) { return sure(r) && r.value >= published; });
   const std::string some = names(readings, sure);
-  if (!reached.empty()) return {Verdict::kHolds, std::move(number), "reached on " + reached};
+  if (!reached.empty())
+    return {Verdict::kHolds, std::move(number),
+            "reached on " + reached + "; surely more than nothing on " + some};
   if (!some.empty())
     return {Verdict::kInPart, std::move(number),
             "the published size is reached nowhere; surely more than nothing on " + some};
