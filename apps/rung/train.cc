@@ -28,6 +28,7 @@ struct TrainCommand {
   std::string out, strong, weak;
   std::vector<std::string> descriptions;  // "ARM=plain words"
   predict::TrainOptions options;
+  std::string encoder;  // its file; empty: none
   bool json = false;
 };
 
@@ -175,6 +176,8 @@ Result<void> check(const TrainCommand& command) {
   if (!published && (!command.strong.empty() || !command.weak.empty()))
     return bad(fmt::format("--strong and --weak are for methods of one pair of arms; {} learns all",
                            method));
+  if (published && !command.encoder.empty())
+    return bad(fmt::format("--encoder is for the default's members; {} takes none", method));
   return {};
 }
 
@@ -195,7 +198,15 @@ Result<void> train(const TrainCommand& command) {
     summary = command.json ? published_json(*model, command.out, sha256, bytes.size())
                            : published_text(*model, command.out, bytes.size());
   } else {
-    auto model = predict::train(*table, command.options);
+    predict::TrainOptions options = command.options;
+    std::shared_ptr<const predict::Encoder> encoder;
+    if (!command.encoder.empty()) {
+      auto loaded = predict::Encoder::load(command.encoder);
+      if (!loaded) return loaded.error();
+      encoder = std::move(*loaded);
+      options.encoder = encoder.get();
+    }
+    auto model = predict::train(*table, options);
     if (!model) return model.error();
     if (auto done = describe(model->arms, command.descriptions); !done) return done;
     bytes = predict::write_artefact(*model, {{"training_data_sha256", sha256}});
@@ -229,6 +240,12 @@ void add_train(CLI::App& app, Action& action) {
                   "Folds of cross-validation; default 10 below 3,000 rows, else 5")
       ->check(CLI::Range(2, 20));
   sub->add_option("--seed", command->options.seed, "Seed of every random choice")
+      ->capture_default_str();
+  sub->add_option("--encoder", command->encoder,
+                  "File of rung encoder fetch: its vectors take part in learning (slow decisions)");
+  sub->add_option("--encoder-tokens", command->options.encoder_tokens,
+                  "Tokens that the encoder reads of a prompt")
+      ->check(CLI::Range(2, 512))
       ->capture_default_str();
   sub->add_option("--describe", command->descriptions, "ARM=WORDS: plain words for rung models")
       ->take_all();

@@ -33,6 +33,15 @@ std::string write_artefact(const Model& model, const std::map<std::string, std::
   add_embedding(model.embedding, out);
   f32("base", {m}, model.base);
   f32("linear", {model.linear.size() / m, m}, model.linear);
+  const std::size_t tasks_or_1 = std::max<std::size_t>(1, model.task_table.size() / m);
+  if (!model.encoder_sha256.empty()) {
+    out.metadata("encoder", model.encoder_name);
+    out.metadata("encoder_sha256", model.encoder_sha256);
+    out.metadata("encoder_tokens", std::to_string(model.encoder_tokens));
+    f32("encoder.linear", {model.encoder_linear.size() / m, m}, model.encoder_linear);
+    f32("encoder.task_weights", {model.encoder_task_weights.size() / tasks_or_1, tasks_or_1},
+        model.encoder_task_weights);
+  }
   const std::size_t tasks = model.task_table.size() / m, clusters = model.cluster_table.size() / m;
   f32("task.weights", {tasks == 0 ? 0 : kQualityDims, tasks}, model.task_weights);
   f32("task.table", {tasks, m}, model.task_table);
@@ -110,6 +119,11 @@ Result<Artefact> Artefact::read(std::string_view bytes) {
   const std::size_t tasks = rows_of("task.table", DType::kF32, m);
   v.task_weights = fetch.f32("task.weights", {tasks == 0 ? 0 : kQualityDims, tasks});
   v.task_table = fetch.f32("task.table", {any, m});
+  if (!a.file.metadata("encoder_sha256").empty()) {  // of the size that Router::load finds right
+    v.encoder_linear = fetch.f32("encoder.linear", {any, m});
+    v.encoder_task_weights =
+        fetch.f32("encoder.task_weights", {any, std::max<std::size_t>(1, tasks)});
+  }
   const std::size_t clusters = rows_of("cluster.table", DType::kF32, m);
   v.centroids = fetch.f32("cluster.centroids", {clusters, kEmbeddingDims});
   v.cluster_table = fetch.f32("cluster.table", {any, m});
@@ -137,7 +151,8 @@ Result<Artefact> Artefact::read(std::string_view bytes) {
   if (fetch.wrong) return *fetch.wrong;
 
   // 3. Values that later code relies on.
-  const bool learns = !v.linear.empty() || tasks > 0 || clusters > 0 || exemplars > 0;
+  const bool learns = !v.linear.empty() || !v.encoder_linear.empty() || tasks > 0 ||
+                      clusters > 0 || exemplars > 0;
   fetch.require(!learns || !a.is_static, "the router says that it is static, but it has members");
   fetch.require(clusters == 0 || clusters >= kNearClusters,
                 "tensor 'cluster.table' has too few clusters");

@@ -42,11 +42,12 @@ std::int32_t dot(const std::int8_t* a, const std::int8_t* b) {
 #endif
 }
 
-void add_tasks(const ModelView& m, std::span<const float> x, std::span<float> q,
-               EstimateScratch& s) {
+void add_tasks(const ModelView& m, std::span<const float> x, std::span<const float> encoded,
+               std::span<float> q, EstimateScratch& s) {
   const std::size_t tasks = m.task_table.size() / m.arms;
   s.task.assign(tasks, 0);
   add_product(m.task_weights, x.first(kQualityDims), s.task);
+  if (!m.encoder_task_weights.empty()) add_product(m.encoder_task_weights, encoded, s.task);
   soften(s.task, kTaskSharpness);
   for (std::size_t t = 0; t < tasks; ++t)
     add_scaled(&m.task_table[t * m.arms], s.task[t], q.data(), m.arms);
@@ -134,6 +135,8 @@ ModelView Model::view() const {
   v.embedding = embedding.view();
   v.base = base;
   v.linear = linear;
+  v.encoder_linear = encoder_linear;
+  v.encoder_task_weights = encoder_task_weights;
   v.task_weights = task_weights;
   v.task_table = task_table;
   v.centroids = centroids;
@@ -154,12 +157,13 @@ ModelView Model::view() const {
 
 void estimate_arms(const ModelView& m, std::span<const float> x,
                    std::span<const std::uint32_t> wanted, std::span<Estimate> out,
-                   EstimateScratch& s) {
+                   EstimateScratch& s, std::span<const float> encoded) {
   thread_local std::vector<float> q;
   q.assign(m.base.begin(), m.base.end());
   // 1. The members, each a sum of table rows.
   if (!m.linear.empty()) add_product(m.linear, x.first(kQualityDims), q);
-  if (!m.task_table.empty()) add_tasks(m, x, q, s);
+  if (!m.encoder_linear.empty()) add_product(m.encoder_linear, encoded, q);
+  if (!m.task_table.empty()) add_tasks(m, x, encoded, q, s);
   if (!m.centroids.empty()) add_clusters(m, x, q);
   if (!m.exemplars.empty()) add_neighbours(m, x, q, s);
   // 2. Pruned arms follow their neighbours on the frontier.

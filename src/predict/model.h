@@ -2,12 +2,12 @@
 // Everything that a trained router serves, as plain tables. `Model` owns them (training),
 // `ModelView` looks at them (they may lie in an artefact). m arms, d = kQualityDims.
 //
-//   quality of arm j = base_j + x.linear_j + softmax(x.task_weights).task_table_j + clusters_j +
-//   neighbours_j
+//   quality of arm j = base_j + x.linear_j + e.encoder_linear_j + clusters_j + neighbours_j
+//                      + softmax(x.task_weights + e.encoder_task_weights).task_table_j
 //
-// with x the design vector (embedding.h). Weights of the ensemble are already in the tables. A
-// pruned arm has no table entries of its own: it follows the two arms between which it lies below
-// the frontier.
+// with x the design vector (embedding.h) and e that of the optional sentence encoder (encoder.h).
+// Weights of the ensemble are already in the tables. A pruned arm has no table entries of its own: it
+// follows the two arms between which it lies below the frontier.
 
 #include <cstdint>
 #include <span>
@@ -32,6 +32,8 @@ struct ModelView {
   EmbeddingView embedding;
   std::span<const float> base;             // [m]
   std::span<const float> linear;           // [d, m] row-major, or empty
+  std::span<const float> encoder_linear;   // [encoder dims, m] row-major, or empty
+  std::span<const float> encoder_task_weights;  // [encoder dims, tasks], or empty
   std::span<const float> task_weights;     // [d, tasks] row-major, or empty
   std::span<const float> task_table;       // [tasks, m]
   std::span<const float> centroids;        // [clusters, kEmbeddingDims], unit rows, or empty
@@ -70,6 +72,9 @@ struct Model {
   std::uint64_t rows = 0;
 
   Embedding embedding;
+  std::string encoder_name, encoder_sha256;  // of the encoder that it needs; empty: none
+  std::uint32_t encoder_tokens = 0;
+  std::vector<float> encoder_linear, encoder_task_weights;
   std::vector<float> base, linear, task_weights, task_table, centroids, cluster_table,
       exemplar_deviation;
   std::vector<std::int8_t> exemplars;
@@ -89,9 +94,9 @@ struct EstimateScratch {
 
 /// Estimates of the arms `wanted` (empty: of every arm) for one design vector [kDesignDims]. Finite for finite tables; quality
 /// within [0, 1], differences between arms kept where they fit. Allocates only while `scratch`
-/// grows.
+/// grows. `encoded` [encoder dims] is read only where the model has tables for it.
 void estimate_arms(const ModelView& model, std::span<const float> design,
                    std::span<const std::uint32_t> wanted, std::span<Estimate> out,
-                   EstimateScratch& scratch);
+                   EstimateScratch& scratch, std::span<const float> encoded = {});
 
 }  // namespace rung::predict

@@ -42,9 +42,10 @@ class Router {
 
   /// Reads and checks an artefact; what happens to the file afterwards is of no consequence.
   /// Errors: kNotFound, kIo; kCorruptFile with what was found and expected (not a safetensors file,
-  /// truncated, wrong shape, feature version of another build).
+  /// truncated, wrong shape, feature version of another build). A router that was trained with a
+  /// sentence encoder needs the same file of it at encoder_file(), and is refused without.
   static Result<std::shared_ptr<const Router>> load(const std::filesystem::path& file);
-  /// The same from the bytes of an artefact. Error: kCorruptFile.
+  /// The same from the bytes of an artefact.
   static Result<std::shared_ptr<const Router>> from_bytes(std::string bytes);
 
   /// The arms, in the order of every span of estimates.

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "predict/embedding.h"
+#include "predict/encoder.h"
 #include "predict/model.h"
 #include "predict/router.h"
 
@@ -15,6 +16,8 @@ struct Scratch::Impl {
   text::Features features;
   std::array<float, kDesignDims> design{};
   EstimateScratch estimate;
+  EncoderScratch encoder;
+  std::vector<float> encoded;
   std::vector<double> confidence;  // best-route
 };
 

@@ -21,7 +21,7 @@ constexpr std::size_t kMaxHeader = 16u << 20;
 Error corrupt(std::string sentence) { return {ErrorCode::kCorruptFile, std::move(sentence)}; }
 
 std::optional<DType> dtype(std::string_view text) {
-  for (DType type : {DType::kF32, DType::kI8, DType::kU8, DType::kI32})
+  for (DType type : {DType::kF32, DType::kI8, DType::kU8, DType::kI32, DType::kI64})
     if (name(type) == text) return type;
   return std::nullopt;
 }
@@ -47,7 +47,10 @@ std::string shape_text(std::span<const std::size_t> shape) {
 
 }  // namespace
 
-std::size_t size_of(DType type) { return type == DType::kF32 || type == DType::kI32 ? 4 : 1; }
+std::size_t size_of(DType type) {
+  if (type == DType::kI64) return 8;
+  return type == DType::kF32 || type == DType::kI32 ? 4 : 1;
+}
 
 std::string_view name(DType type) {
   switch (type) {
@@ -59,6 +62,8 @@ std::string_view name(DType type) {
       return "U8";
     case DType::kI32:
       return "I32";
+    case DType::kI64:
+      return "I64";
   }
   return "?";
 }
@@ -196,7 +201,8 @@ Result<TensorFile> TensorFile::parse(std::string_view bytes) {
     const auto type = dtype(type_name);
     if (!type)
       return corrupt(
-          fmt::format("tensor '{}' has dtype '{}'; expected F32, I32, I8 or U8", key, type_name));
+          fmt::format("tensor '{}' has dtype '{}'; expected F32, I64, I32, I8 or U8", key,
+                      type_name));
     Tensor tensor{*type, {}, {}};
     std::uint64_t elements = 1, begin = 0, end = 0;
     if (offsets.at(0).get(begin) != simdjson::SUCCESS ||

@@ -16,7 +16,8 @@
 
 namespace rung::predict {
 
-enum class DType : std::uint8_t { kF32, kI8, kU8, kI32 };
+// I64 is there to be passed over: models of others hold indices of it.
+enum class DType : std::uint8_t { kF32, kI8, kU8, kI32, kI64 };
 std::size_t size_of(DType type);
 std::string_view name(DType type);  // "F32", as the format spells it
 

@@ -40,8 +40,9 @@ Targets one_hot(const Dataset& data) {
           }};
 }
 
-Matrix tasks_out_of_fold(const Dataset& data, const FoldedRidge& ridge, double alpha) {
-  Matrix scores = ridge.out_of_fold(alpha, data.x, data.fold);
+Matrix tasks_out_of_fold(const Dataset& data, const Matrix& x, const FoldedRidge& ridge,
+                         double alpha) {
+  Matrix scores = ridge.out_of_fold(alpha, x, data.fold);
   std::vector<Matrix> tables;
   for (std::uint32_t f = 0; f < data.folds; ++f)
     tables.push_back(mean_table(data, data.category, data.categories, f, kTaskPseudoCounts));

@@ -28,8 +28,10 @@ void soften(std::span<float> scores, float sharpness);
 
 /// One-hot targets [n, categories]; a row without a category is 0 throughout. Looks into `data`.
 Targets one_hot(const Dataset& data);
-/// Out-of-fold predictions [n, m] of the task table; `alpha` of the one-versus-rest ridge.
-Matrix tasks_out_of_fold(const Dataset& data, const FoldedRidge& ridge, double alpha);
+/// Out-of-fold predictions [n, m] of the task table; `alpha` of the one-versus-rest ridge, which was
+/// fitted to `x`.
+Matrix tasks_out_of_fold(const Dataset& data, const Matrix& x, const FoldedRidge& ridge,
+                         double alpha);
 
 /// Unit centroids [k, kEmbeddingDims] by spherical k-means (k-means++ start, seeded), on at most
 /// 20,000 rows.

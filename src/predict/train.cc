@@ -75,6 +75,11 @@ class Trainer {
     model_.embedding = fit_embedding(n, text_of, options_.seed);
     if (auto ok = step(); !ok) return ok;
     x_ = embed_all(model_.embedding.view(), n, text_of);
+    if (options_.encoder != nullptr) {
+      auto encoded = encode_all(*options_.encoder, options_.encoder_tokens, n, text_of);
+      if (!encoded) return encoded.error();
+      encoded_ = std::move(*encoded);
+    }
     if (auto ok = step(); !ok) return ok;
     const outcomes::Groups groups = outcomes::group_by_text(table_);
     if (options_.folds == 0)
@@ -214,13 +219,13 @@ class Trainer {
     std::vector<Matrix> centred_members;
     for (const Candidate& c : *candidates)
       centred_members.push_back(centred(c.out_of_fold, learn.deviation));
-    std::vector<double> weights = nonnegative_least_squares(centred_members, target);
+    std::vector<double> weights = member_weights(centred_members, target);
     // A member that hardly counts costs time at every decision: the others take over its share.
     for (std::size_t c = candidates->size(); c-- > 0;) {
       if (weights[c] >= kLeastWeight || candidates->size() == 1) continue;
       candidates->erase(candidates->begin() + static_cast<std::ptrdiff_t>(c));
       centred_members.erase(centred_members.begin() + static_cast<std::ptrdiff_t>(c));
-      weights = nonnegative_least_squares(centred_members, target);
+      weights = member_weights(centred_members, target);
       c = candidates->size();
     }
     for (double& w : weights) w *= kShrinkage;
@@ -263,8 +268,17 @@ class Trainer {
   struct Candidate {
     std::string name, detail;
     Matrix out_of_fold;
-    enum class Kind { kLinear, kNeighbours, kTasks, kClusters, kLowRank } kind = Kind::kLinear;
+    enum class Kind {
+      kLinear,
+      kNeighbours,
+      kTasks,
+      kClusters,
+      kLowRank,
+      kEncoder,
+      kEncoderBeside
+    } kind = Kind::kLinear;
     double alpha = 0;
+    bool with_encoder = false;  // kTasks: reads the encoder's vectors beside the design
     NeighbourConfig neighbours;
     Matrix centroids;
     Index rank = 0;
@@ -279,8 +293,9 @@ class Trainer {
   }
 
   /// Ridge predictions of the deviations, pool by pool; cells outside the pools stay 0.
-  Matrix ridge_out_of_fold(const Dataset& learn, const std::vector<FoldedRidge>& ridges,
-                           double alpha, Index rank = 0) const {
+  static Matrix ridge_out_of_fold(const Dataset& learn, const Matrix& x, Index dims,
+                                  const std::vector<FoldedRidge>& ridges, double alpha,
+                                  Index rank = 0) {
     Matrix out = Matrix::Zero(learn.rows(), learn.arms());
     for (std::size_t p = 0; p < learn.pools.size(); ++p) {
       const Pool& pool = learn.pools[p];
@@ -291,7 +306,7 @@ class Trainer {
         weights[f] = w.cast<float>();
       });
       for (Index i = 0; i < learn.rows(); ++i) {
-        const Eigen::RowVectorXf row = learn.x.row(i).head(static_cast<Index>(kQualityDims)) *
+        const Eigen::RowVectorXf row = x.row(i).head(dims) *
                                        weights[learn.fold[static_cast<std::size_t>(i)]];
         for (std::size_t a = 0; a < pool.arms.size(); ++a)
           out(i, pool.arms[a]) = row(static_cast<Index>(a));
@@ -309,17 +324,55 @@ class Trainer {
     return w * top * top.transpose();
   }
 
-  std::vector<FoldedRidge> make_ridges(const Dataset& learn) const {
+  static std::vector<FoldedRidge> make_ridges(const Dataset& learn, const Matrix& x, Index dims) {
     std::vector<FoldedRidge> ridges;
     for (const Pool& pool : learn.pools) {
       const auto write = [&](Index row, std::span<float> out) {
         for (std::size_t a = 0; a < out.size(); ++a) out[a] = learn.deviation(row, pool.arms[a]);
       };
       const Targets deviations(static_cast<Index>(pool.arms.size()), write);
-      ridges.emplace_back(learn.x, static_cast<Index>(kQualityDims), deviations, learn.fold,
-                          learn.folds, pool.rows);
+      ridges.emplace_back(x, dims, deviations, learn.fold, learn.folds, pool.rows);
     }
     return ridges;
+  }
+  static std::vector<FoldedRidge> make_ridges(const Dataset& learn) {
+    return make_ridges(learn, learn.x, static_cast<Index>(kQualityDims));
+  }
+
+  /// What a member of the encoder sees: its vectors and 1, or its vectors beside the design.
+  static Matrix encoder_design(const Matrix& encoded, const Matrix& x, Candidate::Kind kind) {
+    if (kind == Candidate::Kind::kEncoder) return encoded;
+    const Index dims = encoded.cols() - 1;
+    Matrix out(encoded.rows(), dims + static_cast<Index>(kQualityDims));
+    out << encoded.leftCols(dims), x.leftCols(static_cast<Index>(kQualityDims));
+    return out;
+  }
+
+  /// Members on the sentence encoder's vectors, alone and beside the design.
+  void add_encoder(const Dataset& learn, const Matrix& target, const Matrix& encoded,
+                   std::vector<Candidate>& out) {
+    for (const auto kind : {Candidate::Kind::kEncoder, Candidate::Kind::kEncoderBeside}) {
+      const Matrix x = encoder_design(encoded, learn.x, kind);
+      const std::vector<FoldedRidge> ridges = make_ridges(learn, x, x.cols());
+      double best = 0;
+      for (const double alpha : kAlphas) {
+        Matrix prediction = ridge_out_of_fold(learn, x, x.cols(), ridges, alpha);
+        const double value = explained(centred(prediction, learn.deviation), target);
+        if (value <= best) continue;
+        if (best > 0) out.pop_back();
+        best = value;
+        const bool alone = kind == Candidate::Kind::kEncoder;
+        out.push_back({.name = alone ? "encoder" : "encoder+text",
+                       .detail = fmt::format("{}, alpha {:g}", options_.encoder->name(), alpha),
+                       .out_of_fold = std::move(prediction),
+                       .kind = kind,
+                       .alpha = alpha,
+                       .with_encoder = false,
+                       .neighbours = {},
+                       .centroids = {},
+                       .rank = 0});
+      }
+    }
   }
 
   Result<std::vector<Candidate>> make_candidates(const Dataset& learn, const Matrix& target) {
@@ -332,6 +385,9 @@ class Trainer {
       if (best > 0) out.push_back(std::move(candidate));
     };
     const std::vector<FoldedRidge> ridges = make_ridges(learn);
+    Matrix encoded(options_.encoder == nullptr ? 0 : learn.rows(), encoded_.cols());
+    for (Index i = 0; i < encoded.rows(); ++i)
+      encoded.row(i) = encoded_.row(static_cast<Index>(cv_rows_[static_cast<std::size_t>(i)]));
     double best_alpha = 30;
     {
       double best = 0;
@@ -339,9 +395,11 @@ class Trainer {
       for (const double alpha : kAlphas)
         better({.name = "linear",
                 .detail = fmt::format("alpha {:g}", alpha),
-                .out_of_fold = ridge_out_of_fold(learn, ridges, alpha),
+                .out_of_fold = ridge_out_of_fold(learn, learn.x, static_cast<Index>(kQualityDims),
+                                                  ridges, alpha),
                 .kind = Candidate::Kind::kLinear,
                 .alpha = alpha,
+                .with_encoder = false,
                 .neighbours = {},
                 .centroids = {},
                 .rank = 0},
@@ -357,9 +415,11 @@ class Trainer {
         if (rank < learn.arms())
           better({.name = "lowrank",
                   .detail = fmt::format("rank {}, alpha {:g}", rank, best_alpha),
-                  .out_of_fold = ridge_out_of_fold(learn, ridges, best_alpha, rank),
+                  .out_of_fold = ridge_out_of_fold(learn, learn.x, static_cast<Index>(kQualityDims),
+                                                    ridges, best_alpha, rank),
                   .kind = Candidate::Kind::kLowRank,
                   .alpha = best_alpha,
+                  .with_encoder = false,
                   .neighbours = {},
                   .centroids = {},
                   .rank = rank},
@@ -379,6 +439,7 @@ class Trainer {
                 .out_of_fold = std::move(predictions[c]),
                 .kind = Candidate::Kind::kNeighbours,
                 .alpha = 0,
+                .with_encoder = false,
                 .neighbours = configs[c],
                 .centroids = {},
                 .rank = 0},
@@ -387,20 +448,28 @@ class Trainer {
     }
     if (auto ok = step(); !ok) return ok.error();
     if (wanted("tasks") && learn.categories >= 2) {
-      const FoldedRidge ridge(learn.x, static_cast<Index>(kQualityDims), one_hot(learn), learn.fold,
-                              learn.folds);
       double best = 0;
       Candidate keep;
-      for (const double alpha : kTaskAlphas)
-        better({.name = "tasks",
-                .detail = fmt::format("{} tasks, alpha {:g}", learn.categories, alpha),
-                .out_of_fold = tasks_out_of_fold(learn, ridge, alpha),
-                .kind = Candidate::Kind::kTasks,
-                .alpha = alpha,
-                .neighbours = {},
-                .centroids = {},
-                .rank = 0},
-               best, keep);
+      const auto try_design = [&](const Matrix& x, Index dims, bool with_encoder) {
+        const FoldedRidge ridge(x, dims, one_hot(learn), learn.fold, learn.folds);
+        for (const double alpha : kTaskAlphas)
+          better({.name = "tasks",
+                  .detail = fmt::format("{} tasks{}, alpha {:g}", learn.categories,
+                                        with_encoder ? " by the encoder" : "", alpha),
+                  .out_of_fold = tasks_out_of_fold(learn, x, ridge, alpha),
+                  .kind = Candidate::Kind::kTasks,
+                  .alpha = alpha,
+                  .with_encoder = with_encoder,
+                  .neighbours = {},
+                  .centroids = {},
+                  .rank = 0},
+                 best, keep);
+      };
+      try_design(learn.x, static_cast<Index>(kQualityDims), false);
+      if (options_.encoder != nullptr) {
+        const Matrix x = encoder_design(encoded, learn.x, Candidate::Kind::kEncoderBeside);
+        try_design(x, x.cols(), true);
+      }
       add(keep, best);
     }
     if (wanted("clusters")) {
@@ -414,6 +483,7 @@ class Trainer {
                 .out_of_fold = std::move(prediction),
                 .kind = Candidate::Kind::kClusters,
                 .alpha = 0,
+                .with_encoder = false,
                 .neighbours = {},
                 .centroids = std::move(centroids),
                 .rank = 0},
@@ -421,6 +491,7 @@ class Trainer {
       }
       add(keep, best);
     }
+    if (options_.encoder != nullptr) add_encoder(learn, target, encoded, out);
     if (auto ok = step(); !ok) return ok.error();
     return out;
   }
@@ -511,6 +582,12 @@ class Trainer {
     }
   }
 
+  void name_encoder() {
+    model_.encoder_name = options_.encoder->name();
+    model_.encoder_sha256 = options_.encoder->sha256();
+    model_.encoder_tokens = options_.encoder_tokens;
+  }
+
   /// Fits what was chosen to all rows.
   void finish(const std::vector<Candidate>& candidates, const std::vector<double>& weights) {
     Dataset all;
@@ -522,7 +599,9 @@ class Trainer {
     all.pools = find_pools(all.deviation);
     const auto everything = all.folds;  // leaves no fold out
     MatrixD linear = MatrixD::Zero(static_cast<Index>(kQualityDims), static_cast<Index>(m_));
+    MatrixD encoder = MatrixD::Zero(std::max<Index>(encoded_.cols() - 1, 0), linear.cols());
     std::vector<FoldedRidge> ridges;
+    bool uses_linear = false, uses_encoder = false;
     const auto scaled = [](Matrix table, double w) {
       table *= static_cast<float>(w);
       return std::vector<float>(table.data(), table.data() + table.size());
@@ -534,6 +613,7 @@ class Trainer {
         case Candidate::Kind::kLinear:
         case Candidate::Kind::kLowRank:
           if (ridges.empty()) ridges = make_ridges(all);
+          uses_linear = true;
           for (std::size_t p = 0; p < all.pools.size(); ++p) {
             MatrixD w = ridges[p].solve_all(member.alpha);
             if (member.rank > 0) w = reduce_rank(w, ridges[p].gram(), member.rank);
@@ -541,6 +621,24 @@ class Trainer {
               linear.col(all.pools[p].arms[a]) += weights[c] * w.col(static_cast<Index>(a));
           }
           break;
+        case Candidate::Kind::kEncoder:
+        case Candidate::Kind::kEncoderBeside: {
+          // What it learnt about the design, or its intercept, joins the linear table.
+          const Matrix x = encoder_design(encoded_, all.x, member.kind);
+          const std::vector<FoldedRidge> own = make_ridges(all, x, x.cols());
+          const Index rest = x.cols() - encoder.rows();
+          for (std::size_t p = 0; p < all.pools.size(); ++p) {
+            const MatrixD w = weights[c] * own[p].solve_all(member.alpha);
+            for (std::size_t a = 0; a < all.pools[p].arms.size(); ++a) {
+              const Index arm = all.pools[p].arms[a], from = static_cast<Index>(a);
+              encoder.col(arm) += w.col(from).head(encoder.rows());
+              linear.col(arm).tail(rest) += w.col(from).tail(rest);
+            }
+          }
+          uses_linear = uses_encoder = true;
+          name_encoder();
+          break;
+        }
         case Candidate::Kind::kNeighbours: {
           std::vector<Index> scored;
           for (Index i = 0; i < all.rows(); ++i)
@@ -557,10 +655,20 @@ class Trainer {
           break;
         }
         case Candidate::Kind::kTasks: {
-          const FoldedRidge ridge(all.x, static_cast<Index>(kQualityDims), one_hot(all), all.fold,
+          const auto d = static_cast<Index>(kQualityDims);
+          const Matrix beside =
+              member.with_encoder
+                  ? encoder_design(encoded_, all.x, Candidate::Kind::kEncoderBeside)
+                  : Matrix();
+          const Matrix& x = member.with_encoder ? beside : all.x;
+          const FoldedRidge ridge(x, member.with_encoder ? x.cols() : d, one_hot(all), all.fold,
                                   all.folds);
           const Matrix w = ridge.solve_all(member.alpha).cast<float>();
-          model_.task_weights.assign(w.data(), w.data() + w.size());
+          // Row-major: the encoder's rows come first, the design's are the last d.
+          const float* design = w.data() + (w.rows() - d) * w.cols();
+          model_.encoder_task_weights.assign(w.data(), design);
+          model_.task_weights.assign(design, w.data() + w.size());
+          if (member.with_encoder) name_encoder();
           model_.task_table =
               scaled(mean_table(all, all.category, all.categories, everything, kTaskPseudoCounts),
                      weights[c]);
@@ -578,7 +686,11 @@ class Trainer {
       }
     }
     const Matrix folded = linear.cast<float>();
-    if (!ridges.empty()) model_.linear.assign(folded.data(), folded.data() + folded.size());
+    if (uses_linear) model_.linear.assign(folded.data(), folded.data() + folded.size());
+    if (uses_encoder) {
+      const Matrix table = encoder.cast<float>();
+      model_.encoder_linear.assign(table.data(), table.data() + table.size());
+    }
     // Doubt of the coefficients, from the normal matrix of all rows.
     const Targets none(0, [](Index, std::span<float>) {});
     const FoldedRidge plain(all.x, static_cast<Index>(kQualityDims), none, all.fold, all.folds);
@@ -624,6 +736,7 @@ class Trainer {
   std::size_t m_;
   Model model_;
   Matrix x_;
+  Matrix encoded_;  // [rows, encoder dims + 1], the last column 1; empty without an encoder
   std::vector<std::uint32_t> fold_all_;
   std::vector<std::size_t> cv_rows_;
   Dataset data_;
@@ -642,6 +755,11 @@ Result<Model> train(const outcomes::Table& table, const TrainOptions& options) {
     return Error{ErrorCode::kInvalidArgument,
                  fmt::format("{} folds; expected 2 to 20, or 0 for a number that suits the rows",
                              options.folds)};
+  if (options.encoder != nullptr && options.method != "ensemble")
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("an encoder is a member of the ensemble; method \"{}\" has no place "
+                             "for it",
+                             options.method)};
   return Trainer(table, options).run();
 }
 
