@@ -68,6 +68,96 @@ class Commands(unittest.TestCase):
         self.assertIn("RouterArena", text)
         self.assertNotRegex(text, r"""(?:src|href)=["']https?:""")
 
+    def test_every_published_method_is_trained_evaluated_and_asked_like_the_default(self):
+        for method in ("routellm-mf", "routellm-sw", "hybrid-det", "hybrid-prob", "hybrid-trans", "best-route", "avengers-pro",
+                       "avengers-pro-rank", "avengers"):
+            router = self.folder / f"{method}.safetensors"
+            trained = cli("train", "--outcomes", OUTCOMES, "--out", router, "--method", method, "--json")
+            self.assertEqual(trained.returncode, 0, trained)
+            self.assertEqual(json.loads(trained.stdout)["method"], method)
+            arms = {arm["name"] for arm in json.loads(trained.stdout)["arms"]}
+            estimates = self.folder / "per-query.jsonl"
+            done = cli("evaluate", "--router", router, "--outcomes", OUTCOMES, "--json", "--ignore-unknown-arms", "--per-query", estimates,
+                       "--bootstrap", "50")
+            self.assertEqual(done.returncode, 0, done)
+            knob = {"routellm": "threshold", "hybrid": "threshold", "best": "target_quality", "avengers": "alpha"}[method.split("-")[0]]
+            self.assertIn(knob, json.loads(done.stdout)["operating_point"])
+            for row in map(json.loads, estimates.read_text().splitlines()):
+                self.assertEqual(set(row["arms"]), arms)
+                for arm in row["arms"].values():
+                    self.assertTrue(0 <= arm["quality"] <= 1 and arm["quality_se"] >= 0 and arm["cost"] > 0, row)
+                if knob == "threshold":
+                    self.assertAlmostEqual(sum(arm["quality"] for arm in row["arms"].values()), 1, places=5)
+            self.assertEqual(cli("models", "--router", router).returncode, 0)
+            routed = cli("route", "What is 17 + 26?", "--router", router, "--json")
+            self.assertEqual(routed.returncode, 0, routed)
+            own = {"threshold": ["--threshold", "0"], "target_quality": ["--target-quality", "0.5"], "alpha": ["--alpha", "1"]}[knob]
+            routed = cli("route", "What is 17 + 26?", "--router", router, "--json", *own)
+            self.assertEqual(json.loads(routed.stdout)["policy"]["kind"], knob, routed)
+            if knob == "threshold":
+                self.assertEqual(json.loads(routed.stdout)["pick"], "rung-large")
+                calibrated = cli("calibrate", "--router", router, "--outcomes", OUTCOMES, "--share", "0.3")
+                self.assertEqual(calibrated.returncode, 0, calibrated)
+                self.refused("route", "x", "--router", router, "--usd-per-point", "0.001", says="chances")
+            else:
+                self.refused("route", "x", "--router", router, "--threshold", "0.5", says="pair method")
+            if knob == "target_quality":
+                self.refused("calibrate", "--router", router, "--outcomes", OUTCOMES, "--share", "0.3", says="target_quality")
+
+    def test_routellm_learns_from_preference_pairs(self):
+        pairs, router = self.folder / "pairs.jsonl", self.folder / "mf.safetensors"
+        lines = [{"prompt": f"{'Prove' if i % 2 else 'Add'} number {i} step by step", "model_a": "big", "model_b": "small",
+                  "winner": "a" if i % 2 else ("b", "tie")[i % 4 == 0]} for i in range(80)]
+        pairs.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        for method in ("routellm-mf", "routellm-sw"):
+            train = ["train", "--pairs", pairs, "--out", router, "--method", method]
+            self.refused(*train, says="name --strong and --weak")
+            self.refused(*train, "--strong", "big", "--weak", "nobody", says=["nobody", "big, small"])
+            done = cli(*train, "--strong", "big", "--weak", "small")
+            self.assertEqual(done.returncode, 0, done)
+            self.assertIn("kind: threshold", done.stdout)
+        self.refused("train", "--pairs", pairs, "--out", router, "--method", "avengers-pro", says="routellm-mf and routellm-sw alone")
+        self.refused("train", "--pairs", pairs, "--outcomes", OUTCOMES, "--out", router, says="not both")
+        self.refused("train", "--out", router, says="--outcomes or --pairs")
+        self.refused("train", "--outcomes", OUTCOMES, "--out", router, "--strong", "rung-large", says="methods of one pair")
+        pairs.write_text("".join(json.dumps({**line, "winner": "tie"}) + "\n" for line in lines))
+        self.refused("train", "--pairs", pairs, "--out", router, "--method", "routellm-mf", "--strong", "big", "--weak", "small",
+                     says="none of 80 pairs has a winner")
+
+    def test_compare_judges_all_methods_on_the_same_rows(self):
+        page = self.folder / "compare.html"
+        words = ["compare", "--outcomes", OUTCOMES, "--methods", "static,hybrid-det,avengers-pro", "--bootstrap", "50"]
+        done = cli(*words, "--html", page)
+        self.assertEqual(done.returncode, 0, done)
+        for name in ("ensemble", "static", "hybrid-det", "avengers-pro", "best single arm (rung-", "static hull", "random arm", "task label",
+                     "oracle"):
+            self.assertIn("\n  " + name, done.stdout)
+            self.assertIn(name, page.read_text())
+        self.assertNotRegex(page.read_text(), r"""(?:src|href)=["']https?:""")
+        table = json.loads(cli(*words, "--splits", "2", "--json").stdout)
+        self.assertEqual(table["splits"], 2)
+        rows = {row["name"]: row for row in table["rows"]}
+        self.assertIsNone(rows["ensemble"]["against_default"])
+        for name in ("static", "hybrid-det", "avengers-pro"):
+            gap = rows[name]["hull_gain"]["value"] - rows["ensemble"]["hull_gain"]["value"]
+            self.assertAlmostEqual(rows[name]["against_default"]["value"], gap, places=9)
+        self.assertAlmostEqual(rows["static hull"]["hull_gain"]["value"], 0)
+
+    def test_compare_says_what_could_not_be_trained_and_goes_on(self):
+        ties = self.folder / "ties.jsonl"
+        lines = [json.loads(line) for line in OUTCOMES.read_text().splitlines()]
+        for i, line in enumerate(lines):
+            for arm in line["models"].values():
+                arm["score"] = float(i % 2)
+        ties.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        done = cli("compare", "--outcomes", ties, "--methods", "routellm-mf,avengers", "--bootstrap", "20")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertRegex(done.stdout, r"routellm-mf +not trained: .*nothing to choose")
+        self.refused("compare", "--outcomes", OUTCOMES, "--methods", "magic", says="magic")
+        self.refused("compare", "--outcomes", OUTCOMES, "--fraction", "0", says="no row falls to one side")
+        test = cli("compare", "--outcomes", OUTCOMES, "--test", OUTCOMES, "--methods", "hybrid-prob", "--bootstrap", "20")
+        self.assertIn("120 training rows, 120 test rows", test.stdout)
+
     def test_evaluate_ends_with_a_plain_answer_and_says_what_sampling_cannot_reach(self):
         router = world.trained_router()
         text = cli("evaluate", "--router", router, "--outcomes", OUTCOMES).stdout.splitlines()[-1]

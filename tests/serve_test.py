@@ -247,6 +247,38 @@ class Decides(Serve):
             self.gateway.chat(HARD)
         self.assertEqual(len({json.loads(seen.body)["model"] for seen in self.upstream.seen}), 1)
 
+    def published(self, method, *words):
+        folder = world.scratch()
+        router = folder / f"{method}.safetensors"
+        done = world.cli("train", "--outcomes", world.OUTCOMES, "--out", router, "--method", method, *words)
+        self.assertEqual(done.returncode, 0, done)
+        return router
+
+    def test_routellm_names_reach_a_router_that_was_trained_by_its_method(self):
+        router = self.published("routellm-mf", "--strong", "rung-medium", "--weak", "rung-small")
+        self.start(router=router, policy="{kind: threshold, threshold: 0.5, strong: rung-medium, weak: rung-small}")
+        served = lambda model: json.loads(self.upstream.seen[-1].body)["model"] if self.gateway.chat(HARD, model=model).status == 200 else None
+        self.assertEqual(served("router-routellm-mf-0"), "rung-medium")
+        self.assertEqual(served("router-routellm-mf-1"), "rung-small")
+        self.assertEqual(served("router-auto-0.0"), "rung-medium")
+        self.assertIn(served("auto"), ("rung-medium", "rung-small"))
+        for bad in ("router-routellm-mf-x", "router-routellm-mf-1.01", "router-routellm-mf-nan", "router-routellm-mf-"):
+            self.assert_error(self.gateway.chat(model=bad), 400)
+        self.assert_error(self.gateway.chat(headers={"x-rung-usd-per-point": "0.001"}), 400)
+
+    def test_alpha_goes_from_the_cheapest_to_the_best_arm(self):
+        router = self.published("avengers-pro")
+        for alpha, expected in (("0", ("rung-small",)), ("1", ("rung-medium", "rung-large"))):
+            self.start(router=router, policy=f"{{kind: alpha, alpha: {alpha}}}")
+            reply = self.gateway.chat(HARD)
+            self.assertEqual(reply.status, 200, reply)
+            self.assertIn(json.loads(self.upstream.seen[-1].body)["model"], expected)
+            self.assertIn(f"at alpha {alpha}", reply.headers["x-rung-reason"])
+            picture = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
+            self.assertEqual(self.gateway.chat(picture).status, 200)
+            self.assertEqual(json.loads(self.upstream.seen[-1].body)["model"], "rung-large")
+            self.assertEqual(self.gateway.stop(), 0)
+
     def test_routes_and_models_are_listed(self):
         self.start()
         reply = self.gateway.request("GET", "/v1/models")
@@ -457,6 +489,17 @@ class DoesNotStart(Serve):
         for cut, says in ((len(whole) // 2, "probably cut"), (100, "probably cut"), (0, "too few")):
             half.write_bytes(whole[:cut])
             self.refused(self.TEXT.replace("ROUTER", str(half)), "half.safetensors", "route auto", says)
+
+    def test_with_a_policy_that_cannot_read_the_router(self):
+        pair = world.scratch() / "pair.safetensors"
+        done = world.cli("train", "--outcomes", world.OUTCOMES, "--out", pair, "--method", "hybrid-det")
+        self.assertEqual(done.returncode, 0, done)
+        self.refused(self.TEXT.replace("ROUTER", str(pair)), "routes.auto.policy", "hybrid-det", "kind: threshold")
+        alpha = self.TEXT.replace("{kind: tradeoff, usd_per_point: 0.0001}", "{kind: alpha, alpha: 0.5}")
+        self.refused(alpha.replace("ROUTER", str(world.trained_router())), "routes.auto.policy", "avengers-pro")
+        half = world.scratch() / "half.safetensors"
+        half.write_bytes(pair.read_bytes()[:-1000])
+        self.refused(self.TEXT.replace("ROUTER", str(half)), "half.safetensors", "probably cut")
 
     def test_with_a_value_of_the_wrong_kind(self):
         good = self.TEXT.replace("ROUTER", str(world.trained_router()))

@@ -290,7 +290,9 @@ KEY = "sk-upstream-secret-4f1c9a7be2"  # what the gateway tells the upstream and
 class Gateway(Process):
     """`rung serve` in front of the three example models; `auto` routes between them."""
 
-    def __init__(self, upstream_port, folder=None, text=None, env=None, **options):
+    def __init__(self, upstream_port, folder=None, text=None, env=None, router=None, policy="{kind: tradeoff, usd_per_point: 0.00005}",
+                 **options):
+        self.router, self.policy = router or trained_router(), policy
         self.folder = folder or scratch()
         self.upstream_port, self.own_port, self.admin_port = upstream_port, free_port(), free_port()
         self.config, self.ledger = self.folder / "rung.yaml", self.folder / "ledger.db"
@@ -314,8 +316,8 @@ models:
 routes:
   auto:
     arms: [rung-small, rung-medium, rung-large]
-    predictor: {trained_router()}
-    policy: {{kind: tradeoff, usd_per_point: 0.00005}}
+    predictor: {self.router}
+    policy: {self.policy}
 {route}"""
 
     def chat(self, content="Say hello.", model="auto", headers=None, timeout=30, **fields):

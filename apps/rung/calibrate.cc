@@ -40,7 +40,10 @@ Result<std::vector<Arm>> known_arms(const predict::Router& router, const outcome
   std::vector<Arm> arms;
   for (std::size_t i = 0; i < table.arm_count(); ++i) {
     for (std::size_t j = 0; j < router.arms().size(); ++j) {
-      if (router.arms()[j].name != table.arms[i] || !router.arms()[j].has_cost) continue;
+      // The chance of a win needs no price; the costs here are those of the outcomes.
+      const bool judged =
+          router.arms()[j].has_cost || router.quality_scale() == predict::QualityScale::kWinChance;
+      if (router.arms()[j].name != table.arms[i] || !judged) continue;
       Arm arm{table.arms[i], i, j, 0, 0};
       double rows = 0;
       for (std::size_t row = 0; row < table.rows(); ++row) {
@@ -277,6 +280,11 @@ Result<void> calibrate(const CalibrateOptions& options) {
   }
   auto router = predict::Router::load(options.router);
   if (!router) return router.error();
+  if ((*router)->quality_scale() == predict::QualityScale::kMatchChance)
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("{} ({}) chooses among options of one reference arm by target_quality; "
+                             "calibrate finds thresholds between two arms",
+                             options.router, (*router)->metadata("method"))};
   auto table = outcomes::read_table(options.outcomes);
   if (!table) return table.error();
   auto arms = known_arms(**router, *table);

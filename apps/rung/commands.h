@@ -15,6 +15,7 @@ using Action = std::function<int()>;
 void add_train(CLI::App& app, Action& action);
 void add_evaluate(CLI::App& app, Action& action);
 void add_calibrate(CLI::App& app, Action& action);
+void add_compare(CLI::App& app, Action& action);
 void add_encoder(CLI::App& app, Action& action);
 void add_split(CLI::App& app, Action& action);
 void add_route(CLI::App& app, Action& action);

@@ -15,6 +15,7 @@
 #include "outcomes/report.h"
 #include "outcomes/report_html.h"
 #include "outcomes/writer.h"
+#include "own_knob.h"
 #include "predict/router.h"
 
 #ifndef RUNG_NO_PREDICT
@@ -109,6 +110,8 @@ Result<outcomes::Comparison> judge(const predict::Router& router, const outcomes
                                    const EvaluateOptions& options, const outcomes::Samples* samples,
                                    std::vector<std::string>& notes) {
   const std::size_t n = table.rows(), m = shared.in_table.size();
+  const bool own = router.quality_scale() == predict::QualityScale::kWinChance ||
+                   router.metadata("knob") == "alpha";  // no cost of the router decides
   outcomes::Table kept;
   kept.ids = table.ids;
   kept.categories = table.categories;
@@ -118,7 +121,7 @@ Result<outcomes::Comparison> judge(const predict::Router& router, const outcomes
   for (std::size_t row = 0; row < n; ++row) {
     for (std::size_t i = 0; i < m; ++i) {
       const predict::Estimate& e = estimates.at(row, shared.in_router[i]);
-      const bool priced = router.arms()[shared.in_router[i]].has_cost;
+      const bool priced = own || router.arms()[shared.in_router[i]].has_cost;
       kept.score.push_back(priced ? table.score[table.cell(row, shared.in_table[i])]
                                   : outcomes::kMissing);
       kept.cost.push_back(table.cost[table.cell(row, shared.in_table[i])]);
@@ -128,18 +131,26 @@ Result<outcomes::Comparison> judge(const predict::Router& router, const outcomes
   }
   const outcomes::HullGainOptions how{.bootstrap = options.bootstrap, .seed = options.seed};
   const outcomes::Estimated data{n, m, kept.score, kept.cost, quality, cost};
-  auto result = outcomes::compare(kept, data, how);
+  const auto curve = own_knob(router, table, estimates, shared.in_router, data);
+  auto result = outcomes::compare(kept, data, how, curve ? &*curve : nullptr);
   if (!result) return result;
-  auto worth = outcomes::worth(kept, data, result->gain, result->operating, samples, how);
-  if (!worth) return worth.error();
-  result->worth = std::move(*worth);
-  if (samples != nullptr && !result->worth->sampled) {
+  if (router.quality_scale() != predict::QualityScale::kExpectedScore)
     notes.push_back(
-        "the samples say nothing of what is out of reach: expected questions where two models have "
-        "samples that are known to be right or wrong");
+        "the router gives chances, not expected scores: errors of calibration do not apply to it");
+  if (curve) {
+    notes.push_back("where its gain comes from is told of routers that are swept by price alone");
+  } else {
+    auto worth = outcomes::worth(kept, data, result->gain, result->operating, samples, how);
+    if (!worth) return worth.error();
+    result->worth = std::move(*worth);
+    if (samples != nullptr && !result->worth->sampled) {
+      notes.push_back(
+          "the samples say nothing of what is out of reach: expected questions where two models have "
+          "samples that are known to be right or wrong");
+    }
   }
   for (const std::size_t i : shared.in_router) {
-    if (!router.arms()[i].has_cost) {
+    if (!own && !router.arms()[i].has_cost) {
       notes.push_back(fmt::format("the router knows no cost for {}: it is never picked here",
                                   router.arms()[i].name));
     }

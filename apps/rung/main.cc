@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
   rung::cli::add_train(app, action);
   rung::cli::add_evaluate(app, action);
   rung::cli::add_calibrate(app, action);
+  rung::cli::add_compare(app, action);
   rung::cli::add_encoder(app, action);
   rung::cli::add_split(app, action);
   rung::cli::add_route(app, action);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <iterator>
@@ -10,6 +11,7 @@
 
 #include "commands.h"
 #include "decide/policy.h"
+#include "gateway/snapshot.h"
 #include "json/write.h"
 #include "predict/router.h"
 #include "router_file.h"
@@ -19,11 +21,21 @@ namespace {
 
 struct RouteCommand {
   std::string prompt, router;
-  std::optional<double> usd_per_point, target_quality, max_cost;
+  std::optional<double> usd_per_point, target_quality, max_cost, threshold, alpha;
   bool json = false;
 };
 
-decide::PolicySpec policy_of(const RouteCommand& command) {
+/// What was asked, else what the router is made for: tradeoff, for chances the middle.
+decide::PolicySpec policy_of(const RouteCommand& command, const predict::Router& router) {
+  const auto scale = router.quality_scale();
+  const bool asked = command.target_quality || command.max_cost || command.usd_per_point ||
+                     command.threshold || command.alpha;
+  if (command.threshold || (!asked && scale == predict::QualityScale::kWinChance))
+    return {decide::PolicyKind::kThreshold, command.threshold.value_or(0.5),
+            router.arms().front().name, router.arms().back().name};
+  if (!asked && scale == predict::QualityScale::kMatchChance)
+    return {decide::PolicyKind::kTargetQuality, 0.5, {}, {}};
+  if (command.alpha) return {decide::PolicyKind::kAlpha, *command.alpha, {}, {}};
   if (command.target_quality)
     return {decide::PolicyKind::kTargetQuality, *command.target_quality, {}, {}};
   if (command.max_cost) return {decide::PolicyKind::kMaxCost, *command.max_cost, {}, {}};
@@ -86,8 +98,17 @@ Result<void> route(const RouteCommand& command) {
   const std::string file = router_file(command.router);
   auto router = predict::Router::load(file);
   if (!router) return router.error();
-  const decide::PolicySpec spec = policy_of(command);
+  if (command.threshold && (*router)->quality_scale() != predict::QualityScale::kWinChance)
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("--threshold is for routers of two arms, by a pair method; {} is {}",
+                             file, (*router)->metadata("method"))};
+  const decide::PolicySpec spec = policy_of(command, **router);
   if (auto valid = decide::validate(spec); !valid) return valid;
+  if (!gateway::policy_reads(spec.kind, (*router)->quality_scale()))
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("the policy {} needs expected scores; {} ({}) gives chances: leave it "
+                             "out, or ask for --threshold or, of best-route, --target-quality",
+                             decide::name(spec.kind), file, (*router)->metadata("method"))};
   std::string prompt = command.prompt;
   if (prompt == "-") prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
   if (prompt.empty())
@@ -99,13 +120,20 @@ Result<void> route(const RouteCommand& command) {
   answer.estimates.resize(answer.arms.size());
   predict::Scratch scratch;
   (*router)->estimate(prompt, answer.estimates, scratch);
+  std::vector<float> utility(answer.arms.size());
+  if (spec.kind == decide::PolicyKind::kAlpha &&
+      !(*router)->utilities(prompt, static_cast<float>(spec.parameter), {}, utility, scratch))
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("--alpha is for routers of the avengers methods; {} is {}", file,
+                             (*router)->metadata("method"))};
   std::vector<decide::Candidate> candidates;
   std::vector<std::size_t> arm_of;
   for (std::size_t j = 0; j < answer.arms.size(); ++j) {
     const predict::Estimate& e = answer.estimates[j];
-    if (!e.has_cost) continue;
+    if ((needs_costs(spec.kind) && !e.has_cost) || !std::isfinite(utility[j])) continue;
     candidates.push_back({answer.arms[j].name, static_cast<double>(e.quality),
-                          static_cast<double>(e.quality_se), static_cast<double>(e.cost_usd)});
+                          static_cast<double>(e.quality_se), static_cast<double>(e.cost_usd),
+                          static_cast<double>(utility[j])});
     arm_of.push_back(j);
   }
   if (candidates.empty())
@@ -135,8 +163,14 @@ void add_route(CLI::App& app, Action& action) {
                                  "The cheapest that is expected to reach this, 0 to 1");
   auto* cost = sub->add_option("--max-cost", command->max_cost,
                                "The best that is expected to cost at most this, in USD");
-  tradeoff->excludes(target)->excludes(cost);
-  target->excludes(cost);
+  auto* threshold = sub->add_option("--threshold", command->threshold,
+                                    "Of a pair method: strong if its chance is at least this");
+  auto* alpha = sub->add_option("--alpha", command->alpha,
+                                "Of an avengers method: weight of quality against cost, 0 to 1");
+  tradeoff->excludes(target)->excludes(cost)->excludes(threshold)->excludes(alpha);
+  target->excludes(cost)->excludes(threshold)->excludes(alpha);
+  cost->excludes(threshold)->excludes(alpha);
+  threshold->excludes(alpha);
   sub->add_flag("--json", command->json, "Print one JSON object");
   sub->callback([command, &action] {
     action = [command] {

@@ -14,15 +14,18 @@
 #include "base/progress.h"
 #include "commands.h"
 #include "json/write.h"
+#include "outcomes/pairs.h"
 #include "outcomes/reader.h"
 #include "predict/artefact.h"
+#include "predict/published_artefact.h"
+#include "published_summary.h"
 
 namespace rung::cli {
 namespace {
 
 struct TrainCommand {
-  std::vector<std::string> outcomes;
-  std::string out;
+  std::vector<std::string> outcomes, pairs;
+  std::string out, strong, weak;
   std::vector<std::string> descriptions;  // "ARM=plain words"
   predict::TrainOptions options;
   std::string encoder;  // its file; empty: none
@@ -60,13 +63,14 @@ std::string table_sha256(const outcomes::Table& table) {
   return hex;
 }
 
-Result<void> describe(predict::Model& model, const std::vector<std::string>& descriptions) {
+Result<void> describe(std::vector<predict::ArmInfo>& arms,
+                      const std::vector<std::string>& descriptions) {
   for (const std::string& text : descriptions) {
     const auto split = text.find('=');
     const std::string name = text.substr(0, split);
-    const auto arm = std::find_if(model.arms.begin(), model.arms.end(),
-                                  [&](const auto& a) { return a.name == name; });
-    if (split == std::string::npos || arm == model.arms.end())
+    const auto arm =
+        std::find_if(arms.begin(), arms.end(), [&](const auto& a) { return a.name == name; });
+    if (split == std::string::npos || arm == arms.end())
       return Error{
           ErrorCode::kInvalidArgument,
           fmt::format("--describe {}: expected ARM=WORDS with an arm of the outcomes", text)};
@@ -155,26 +159,61 @@ std::string summary_json(const predict::Model& model, const TrainCommand& comman
   return w.take() + "\n";
 }
 
+/// What can be said of the options before a file is read.
+Result<void> check(const TrainCommand& command) {
+  const std::string& method = command.options.method;
+  const auto bad = [](std::string sentence) {
+    return Error{ErrorCode::kInvalidArgument, std::move(sentence)};
+  };
+  if (command.outcomes.empty() == command.pairs.empty())
+    return bad("expected --outcomes or --pairs, and not both");
+  const bool published = predict::find_published(method) != nullptr;
+  if (!command.pairs.empty() && !method.starts_with("routellm-"))
+    return bad(
+        fmt::format("--pairs trains routellm-mf and routellm-sw alone; --method {} learns "
+                    "from --outcomes (rung import pairs makes them)",
+                    method));
+  if (!published && (!command.strong.empty() || !command.weak.empty()))
+    return bad(fmt::format("--strong and --weak are for methods of one pair of arms; {} learns all",
+                           method));
+  if (published && !command.encoder.empty())
+    return bad(fmt::format("--encoder is for the default's members; {} takes none", method));
+  return {};
+}
+
 Result<void> train(const TrainCommand& command) {
   catch_interrupts();
-  auto table = outcomes::read_table(command.outcomes);
+  if (auto good = check(command); !good) return good;
+  auto table = command.pairs.empty() ? outcomes::read_table(command.outcomes)
+                                     : outcomes::read_pairs(command.pairs);
   if (!table) return table.error();
-  predict::TrainOptions options = command.options;
-  std::shared_ptr<const predict::Encoder> encoder;
-  if (!command.encoder.empty()) {
-    auto loaded = predict::Encoder::load(command.encoder);
-    if (!loaded) return loaded.error();
-    encoder = std::move(*loaded);
-    options.encoder = encoder.get();
-  }
-  auto model = predict::train(*table, options);
-  if (!model) return model.error();
-  if (auto done = describe(*model, command.descriptions); !done) return done;
   const std::string sha256 = table_sha256(*table);
-  const std::string bytes = predict::write_artefact(*model, {{"training_data_sha256", sha256}});
+  std::string bytes, summary;
+  if (predict::find_published(command.options.method) != nullptr) {
+    auto model = predict::train_published(
+        *table, {command.options.method, command.strong, command.weak, command.options.seed});
+    if (!model) return model.error();
+    if (auto done = describe(model->arms, command.descriptions); !done) return done;
+    bytes = predict::write_published(*model, {{"training_data_sha256", sha256}});
+    summary = command.json ? published_json(*model, command.out, sha256, bytes.size())
+                           : published_text(*model, command.out, bytes.size());
+  } else {
+    predict::TrainOptions options = command.options;
+    std::shared_ptr<const predict::Encoder> encoder;
+    if (!command.encoder.empty()) {
+      auto loaded = predict::Encoder::load(command.encoder);
+      if (!loaded) return loaded.error();
+      encoder = std::move(*loaded);
+      options.encoder = encoder.get();
+    }
+    auto model = predict::train(*table, options);
+    if (!model) return model.error();
+    if (auto done = describe(model->arms, command.descriptions); !done) return done;
+    bytes = predict::write_artefact(*model, {{"training_data_sha256", sha256}});
+    summary = command.json ? summary_json(*model, command, sha256, bytes.size())
+                           : summary_text(*model, command, bytes.size());
+  }
   if (auto done = write_file(command.out, bytes); !done) return done;
-  const std::string summary = command.json ? summary_json(*model, command, sha256, bytes.size())
-                                           : summary_text(*model, command, bytes.size());
   std::fwrite(summary.data(), 1, summary.size(), stdout);
   return {};
 }
@@ -184,11 +223,18 @@ Result<void> train(const TrainCommand& command) {
 void add_train(CLI::App& app, Action& action) {
   auto command = std::make_shared<TrainCommand>();
   CLI::App* sub = app.add_subcommand("train", "Make a router from outcomes");
-  sub->add_option("--outcomes", command->outcomes, "Outcome files; - is standard input")
-      ->required();
+  sub->add_option("--outcomes", command->outcomes, "Outcome files; - is standard input");
+  sub->add_option("--pairs", command->pairs,
+                  "Instead, for routellm-*: JSON lines of prompt, model_a, model_b, winner");
+  sub->add_option("--strong", command->strong,
+                  "Pair methods and best-route: the stronger arm; default the best single one");
+  sub->add_option("--weak", command->weak, "Pair methods: the weaker arm; default the cheapest");
   sub->add_option("--out", command->out, "Write the router here")->required();
-  sub->add_option("--method", command->options.method,
-                  "ensemble, or one member alone: linear, knn, tasks, cluster, lowrank; or static")
+  sub->add_option(
+         "--method", command->options.method,
+         "ensemble, or one member alone: linear, knn, tasks, cluster, lowrank; static; or a "
+         "published one: routellm-mf, routellm-sw, hybrid-det, hybrid-prob, hybrid-trans, "
+         "best-route, avengers-pro, avengers-pro-rank, avengers")
       ->capture_default_str();
   sub->add_option("--folds", command->options.folds,
                   "Folds of cross-validation; default 10 below 3,000 rows, else 5")

@@ -60,6 +60,22 @@ TEST(Threshold, ItsScoreIsTheChanceOfAWinWithTiesCountedHalf) {
   EXPECT_NEAR(win_chance(0.9, 0.4), 1 - win_chance(0.4, 0.9), 1e-12);
 }
 
+TEST(Alpha, TakesTheGreatestScoreOfTheRoutersOwnRule) {
+  std::vector<Candidate> pool = kPool;
+  pool[0].utility = 0.4, pool[1].utility = 0.7, pool[2].utility = 0.6;
+  EXPECT_EQ(pick({PolicyKind::kAlpha, 0.5}, pool), "middle");
+  const auto decision = make_policy({PolicyKind::kAlpha, 0.5})->choose(pool, {});
+  EXPECT_EQ(pool[*decision.runner_up].name, "large");
+  EXPECT_EQ(
+      decision.reason,
+      "middle (quality 0.800) has the greatest score at alpha 0.5, 0.700, ahead of large with "
+      "0.600");
+  pool[0].utility = 0.7;  // ties go to the cheaper
+  EXPECT_EQ(pick({PolicyKind::kAlpha, 1}, pool), "small");
+  EXPECT_FALSE(validate({PolicyKind::kAlpha, 1.01}));
+  EXPECT_FALSE(validate({PolicyKind::kAlpha, std::nan("")}));
+}
+
 TEST(Policy, BreaksTiesByPriceThenByOrder) {
   const std::vector<Candidate> pool{{"a", 0.5, 0, 0.2}, {"b", 0.5, 0, 0.1}, {"c", 0.5, 0, 0.1}};
   EXPECT_EQ(pick({PolicyKind::kMaxCost, 1}, pool), "b");
@@ -70,7 +86,7 @@ TEST(Policy, BreaksTiesByPriceThenByOrder) {
 
 TEST(Policy, OneCandidateHasNoRunnerUpAndIsCertain) {
   for (const PolicyKind kind : {PolicyKind::kTradeoff, PolicyKind::kTargetQuality,
-                                PolicyKind::kMaxCost, PolicyKind::kThreshold}) {
+                                PolicyKind::kMaxCost, PolicyKind::kThreshold, PolicyKind::kAlpha}) {
     const auto decision = make_policy({kind, 0.5, "small", "large"})
                               ->choose(std::span(kPool).first(1), {.seed = 1, .explore = 0.5});
     EXPECT_EQ(decision.pick, 0u);

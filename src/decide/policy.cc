@@ -185,7 +185,33 @@ class Threshold final : public Policy {
   PolicySpec spec_;
 };
 
+/// Zhang et al., Avengers-Pro (arXiv 2508.12631): argmax of the scores of its near clusters.
+class Alpha final : public Policy {
+ public:
+  explicit Alpha(double alpha) : alpha_(alpha) {}
+  Decision choose(std::span<const Candidate> eligible, const Context& context) const override {
+    const BestTwo best = best_two(eligible, [](const Candidate& c) { return c.utility; });
+    Decision decision{.pick = best.first, .runner_up = best.second};
+    const Candidate& pick = eligible[best.first];
+    decision.reason =
+        fmt::format("{} (quality {:.3f}) has the greatest score at alpha {:g}, {:.3f}", pick.name,
+                    pick.quality, alpha_, pick.utility);
+    if (best.second)
+      decision.reason += fmt::format(", ahead of {} with {:.3f}", eligible[*best.second].name,
+                                     eligible[*best.second].utility);
+    explore(eligible, context, decision);
+    return decision;
+  }
+
+ private:
+  double alpha_;
+};
+
 }  // namespace
+
+bool needs_costs(PolicyKind kind) {
+  return kind != PolicyKind::kThreshold && kind != PolicyKind::kAlpha;
+}
 
 double win_chance(double strong_quality, double weak_quality) {
   return (1 + strong_quality - weak_quality) / 2;
@@ -201,20 +227,21 @@ std::string_view name(PolicyKind kind) {
       return "max_cost";
     case PolicyKind::kThreshold:
       return "threshold";
+    case PolicyKind::kAlpha:
+      return "alpha";
   }
   return "unknown";
 }
 
 std::optional<PolicyKind> parse_policy_kind(std::string_view text) {
   for (const PolicyKind kind : {PolicyKind::kTradeoff, PolicyKind::kTargetQuality,
-                                PolicyKind::kMaxCost, PolicyKind::kThreshold})
+                                PolicyKind::kMaxCost, PolicyKind::kThreshold, PolicyKind::kAlpha})
     if (name(kind) == text) return kind;
   return std::nullopt;
 }
 
 Result<void> validate(const PolicySpec& spec) {
-  const bool is_share =
-      spec.kind == PolicyKind::kTargetQuality || spec.kind == PolicyKind::kThreshold;
+  const bool is_share = spec.kind != PolicyKind::kTradeoff && spec.kind != PolicyKind::kMaxCost;
   const double p = spec.parameter;
   if (is_share && !(p >= 0 && p <= 1))
     return Error{ErrorCode::kInvalidConfig,
@@ -240,6 +267,8 @@ std::unique_ptr<const Policy> make_policy(const PolicySpec& spec) {
       return std::make_unique<MaxCost>(spec.parameter);
     case PolicyKind::kThreshold:
       return std::make_unique<Threshold>(spec);
+    case PolicyKind::kAlpha:
+      return std::make_unique<Alpha>(spec.parameter);
   }
   RUNG_CHECK(false, "a policy kind without a policy");
   return nullptr;

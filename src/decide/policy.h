@@ -5,6 +5,7 @@
 //   target_quality  the cheapest arm expected to reach a quality
 //   max_cost        the best arm expected to stay within a cost
 //   threshold       strong or weak, by the chance that strong beats weak (RouteLLM's form)
+//   alpha           the greatest score of the router's own rule (Avengers-Pro's form)
 //
 // Const and thread-safe: all workers share one instance. The same candidates and seed give the same
 // decision.
@@ -26,7 +27,9 @@ struct Candidate {
   std::string_view name;  // the arm's label, such as "large@low"
   double quality = 0;     // expected score in [0, 1]
   double quality_se = 0;  // its standard error
-  double cost_usd = 0;    // expected cost, > 0; an arm without a known cost is no candidate
+  double cost_usd = 0;  // expected cost, > 0; an arm without a known cost is no candidate, but for
+                        // threshold and alpha, which do not look at it
+  double utility = 0;   // by the router's own rule; alpha only
 };
 
 struct Context {
@@ -43,18 +46,20 @@ struct Decision {
   std::string reason = {};  // a sentence with the numbers that decided
 };
 
-enum class PolicyKind : std::uint8_t { kTradeoff, kTargetQuality, kMaxCost, kThreshold };
-std::string_view name(PolicyKind kind);  // "tradeoff", "target_quality", "max_cost", "threshold"
+enum class PolicyKind : std::uint8_t { kTradeoff, kTargetQuality, kMaxCost, kThreshold, kAlpha };
+std::string_view name(PolicyKind kind);  // "tradeoff", "target_quality", "max_cost", ...
 std::optional<PolicyKind> parse_policy_kind(std::string_view name);
 
 struct PolicySpec {
   PolicyKind kind = PolicyKind::kTradeoff;
   /// tradeoff: USD that one point (0.01) of quality is worth, > 0. target_quality: 0..1. max_cost:
   /// USD per request, > 0. threshold: 0..1, strong if the chance that strong beats weak is at least
-  /// this.
+  /// this. alpha: 0..1, what quality weighs against cost; the candidates carry what came of it.
   double parameter = 0.0005;
   std::string strong = {}, weak = {};  // arm labels; threshold only
 };
+/// True for policies that look at the expected cost.
+bool needs_costs(PolicyKind kind);
 /// Error kInvalidConfig: the parameter's range.
 Result<void> validate(const PolicySpec& spec);
 

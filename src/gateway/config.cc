@@ -293,10 +293,11 @@ class Parser {
     const std::string kind = s.required_string("kind");
     const auto parsed = decide::parse_policy_kind(kind);
     if (!parsed && !kind.empty())
-      s.fail(
-          "kind",
-          fmt::format("is \"{}\"; this version knows tradeoff, target_quality, max_cost, threshold",
-                      kind));
+      s.fail("kind",
+             fmt::format(
+                 "is \"{}\"; this version knows tradeoff, target_quality, max_cost, threshold, "
+                 "alpha",
+                 kind));
     if (parsed) {
       out.policy.kind = *parsed;
       const char* key = *parsed == decide::PolicyKind::kTradeoff ? "usd_per_point" : kind.c_str();

@@ -86,7 +86,7 @@ TEST_F(ConfigTest, EveryMistakeHasItsLineAndItsSentence) {
             "line 15: routes.auto.policy.kind tradeoff: usd_per_point is -1; expected USD above 0");
   EXPECT_EQ(refusal("kind: tradeoff", "kind: best"),
             "line 15: routes.auto.policy.kind is \"best\"; this version knows tradeoff, "
-            "target_quality, max_cost, threshold");
+            "target_quality, max_cost, threshold, alpha");
   EXPECT_NE(refusal("p.safetensors", "q.safetensors")
                 .find("line 14: routes.auto.predictor is \"q.safetensors\"; found neither"),
             std::string::npos);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "gateway/yaml_section.h"
 
@@ -24,40 +25,78 @@ struct Target {
   std::optional<decide::PolicySpec> policy;
 };
 
-/// router-<name>-<threshold>: <name> is a route, or the predictor of one. Strong is the route's
-/// reference arm, weak its cheapest. Split at the first two hyphens only, as RouteLLM's server
-/// does; a route's own name may hold more.
+/// Strong and weak of a route: the pair of its predictor, where it is made for one; else its
+/// reference arm and its cheapest.
+Result<std::pair<std::size_t, std::size_t>> pair_of(const Route& route) {
+  const auto scale =
+      route.predictor ? route.predictor->quality_scale() : predict::QualityScale::kExpectedScore;
+  if (scale == predict::QualityScale::kMatchChance)
+    return Error{ErrorCode::kInfeasible,
+                 fmt::format("route {} chooses among options of one reference arm, not between two "
+                             "arms by threshold",
+                             route.name),
+                 "model"};
+  if (scale != predict::QualityScale::kWinChance) {
+    if (route.reference && route.cheapest && *route.reference != *route.cheapest)
+      return std::pair{*route.reference, *route.cheapest};
+    return Error{
+        ErrorCode::kInfeasible,
+        fmt::format("route {} has no two arms with different prices to choose between by threshold",
+                    route.name),
+        "model"};
+  }
+  std::optional<std::size_t> strong, weak;  // the router's first arm and its second
+  for (std::size_t i = 0; i < route.arms.size(); ++i) {
+    if (!route.arms[i].known_as) continue;
+    auto& place = *route.arms[i].known_as == 0 ? strong : weak;
+    if (!place) place = i;
+  }
+  if (strong && weak) return std::pair{*strong, *weak};
+  return Error{ErrorCode::kInfeasible,
+               fmt::format("route {} has no arm that is {}, which its predictor chooses between {} "
+                           "and {}",
+                           route.name, route.predictor->arms()[strong ? 1 : 0].name,
+                           route.predictor->arms()[0].name, route.predictor->arms()[1].name),
+               "model"};
+}
+
+/// router-<name>-<threshold>: <name> is a route, or the predictor of one. RouteLLM's server splits
+/// at the first two hyphens; names here may hold more, so the longest that is known is taken, and
+/// what follows its hyphen is the threshold: "-0.1" and "1e-1" hold hyphens too.
 Result<Target> routellm_target(const Snapshot& snapshot, std::string_view model) {
   const std::string_view rest = model.substr(std::string_view("router-").size());
-  const std::size_t hyphen = rest.rfind('-');
+  const Route* route = nullptr;
+  std::size_t length = 0;
+  for (const auto& candidate : snapshot.routes) {
+    const std::string stem = std::filesystem::path(candidate->predictor_name).stem().string();
+    for (const std::string& name : {candidate->name, stem}) {
+      if (name.size() <= length || !rest.starts_with(name)) continue;
+      if (rest.size() > name.size() && rest[name.size()] != '-') continue;
+      route = candidate.get();
+      length = name.size();
+    }
+  }
+  const std::size_t hyphen = route != nullptr ? length : rest.rfind('-');
   const auto threshold =
-      hyphen == std::string_view::npos ? std::nullopt : parse_number(rest.substr(hyphen + 1));
-  if (!threshold || *threshold < 0 || *threshold > 1)
+      hyphen >= rest.size() ? std::nullopt : parse_number(rest.substr(hyphen + 1));
+  if (!threshold || !(*threshold >= 0 && *threshold <= 1))
     return Error{
         ErrorCode::kInvalidArgument,
         fmt::format("model \"{}\": expected router-<name>-<threshold> with a threshold from 0 to 1",
                     model),
         "model"};
-  const std::string_view name = rest.substr(0, hyphen);
-  for (const auto& route : snapshot.routes) {
-    const std::string stem = std::filesystem::path(route->predictor_name).stem().string();
-    if (route->name != name && stem != name) continue;
-    if (!route->reference || !route->cheapest || *route->reference == *route->cheapest)
-      return Error{
-          ErrorCode::kInfeasible,
-          fmt::format(
-              "route {} has no two arms with different prices to choose between by threshold",
-              route->name),
-          "model"};
-    return Target{.route = route.get(),
-                  .model = nullptr,
-                  .policy = decide::PolicySpec{decide::PolicyKind::kThreshold, *threshold,
-                                               route->arms[*route->reference].label,
-                                               route->arms[*route->cheapest].label}};
-  }
-  return Error{ErrorCode::kNotFound,
-               fmt::format("model \"{}\": there is no route or predictor \"{}\"", model, name),
-               "model"};
+  if (route == nullptr)
+    return Error{ErrorCode::kNotFound,
+                 fmt::format("model \"{}\": there is no route or predictor \"{}\"", model,
+                             rest.substr(0, hyphen)),
+                 "model"};
+  const auto pair = pair_of(*route);
+  if (!pair) return pair.error();
+  return Target{.route = route,
+                .model = nullptr,
+                .policy = decide::PolicySpec{decide::PolicyKind::kThreshold, *threshold,
+                                             route->arms[pair->first].label,
+                                             route->arms[pair->second].label}};
 }
 
 Result<Target> find_target(const Snapshot& snapshot, const std::string& name) {
@@ -96,6 +135,11 @@ void score(const Route& route, const wire::ChatRequest& request, Choice& choice,
     look.has_tokens = estimate.has_tokens;
     look.completion_tokens = estimate.completion_tokens;
     const PriceConfig& price = *look.arm->model->price;
+    if (!estimate.has_tokens && !estimate.has_cost) {
+      // Trained without costs: only a policy that does not look at them gets here.
+      look.cost_usd = std::nullopt;
+      continue;
+    }
     if (estimate.has_tokens) {
       // Tokens are predicted, the configured price turns them into money: a new price needs no
       // training.
@@ -113,15 +157,41 @@ void score(const Route& route, const wire::ChatRequest& request, Choice& choice,
   }
 }
 
-Result<void> pick(const Route& route, const decide::PolicySpec* own_policy, std::uint64_t seed,
-                  Choice& choice, DeciderScratch& scratch) {
+/// The scores of the router's own rule for the arms that may still be chosen: what lacks a
+/// capability is out before anything is scaled. Gives one for each arm of the route's predictor.
+std::span<const float> utilities(const Route& route, std::string_view prompt, double alpha,
+                                 Choice& choice, DeciderScratch& scratch) {
+  if (!route.predictor) return {};
+  scratch.capable.assign(route.predictor->arms().size(), 0);
+  scratch.utilities.resize(scratch.capable.size());
+  for (const ArmOutlook& look : choice.outlook)
+    if (look.why_not.empty()) scratch.capable[*look.arm->known_as] = 1;
+  if (!route.predictor->utilities(prompt, static_cast<float>(alpha), scratch.capable,
+                                  scratch.utilities, scratch.predictor))
+    return {};  // make_snapshot has refused that
+  for (ArmOutlook& look : choice.outlook)
+    if (look.why_not.empty() && !std::isfinite(scratch.utilities[*look.arm->known_as]))
+      look.why_not = "the predictor has no score of it for prompts like this";
+  return scratch.utilities;
+}
+
+Result<void> pick(const Route& route, const decide::PolicySpec* own_policy, std::string_view prompt,
+                  std::uint64_t seed, Choice& choice, DeciderScratch& scratch) {
   scratch.candidates.clear();
   scratch.candidate_arm.clear();
+  const decide::PolicySpec& spec = own_policy != nullptr ? *own_policy : route.policy_spec;
+  std::span<const float> utility;
+  if (spec.kind == decide::PolicyKind::kAlpha)
+    utility = utilities(route, prompt, spec.parameter, choice, scratch);
+  for (ArmOutlook& look : choice.outlook)
+    if (look.why_not.empty() && look.is_scored && !look.cost_usd && needs_costs(spec.kind))
+      look.why_not = "its cost is not known, and an unknown cost is never taken for free";
   for (std::size_t i = 0; i < choice.outlook.size(); ++i) {
     const ArmOutlook& look = choice.outlook[i];
     if (!look.why_not.empty()) continue;
     scratch.candidates.push_back(
-        {look.arm->label, look.quality, look.quality_se, look.cost_usd.value_or(0)});
+        {look.arm->label, look.quality, look.quality_se, look.cost_usd.value_or(0),
+         utility.empty() ? 0.0 : static_cast<double>(utility[*look.arm->known_as])});
     scratch.candidate_arm.push_back(i);
   }
   if (scratch.candidates.empty()) {
@@ -132,7 +202,6 @@ Result<void> pick(const Route& route, const decide::PolicySpec* own_policy, std:
                  fmt::format("no arm of route {} can serve this request ({})", route.name, why),
                  "model"};
   }
-  const decide::PolicySpec& spec = own_policy != nullptr ? *own_policy : route.policy_spec;
   const auto made = own_policy != nullptr ? decide::make_policy(*own_policy) : nullptr;
   const decide::Policy& policy = made ? *made : *route.policy;
   decide::Decision decision =
@@ -220,6 +289,14 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
   }
   const Route& route = *target->route;
   choice.route = &route;
+  if (overrides.policy && route.predictor &&
+      !policy_reads(overrides.policy->kind, route.predictor->quality_scale()))
+    return Error{
+        ErrorCode::kInvalidArgument,
+        fmt::format("an x-rung header asks for the policy {}, which needs expected scores; "
+                    "the predictor of route {} ({}) gives chances: leave it out",
+                    name(overrides.policy->kind), route.name, route.predictor->metadata("method")),
+        "model"};
   choice.outlook.reserve(route.arms.size());
   for (const Arm& arm : route.arms) {
     ArmOutlook look;
@@ -234,7 +311,8 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
     const decide::PolicySpec* own = overrides.policy ? &*overrides.policy
                                     : target->policy ? &*target->policy
                                                      : nullptr;
-    if (auto picked = pick(route, own, seed, choice, scratch); !picked) return picked.error();
+    if (auto picked = pick(route, own, request.prompt, seed, choice, scratch); !picked)
+      return picked.error();
   }
   choice.model = choice.arm->model;
   return choice;

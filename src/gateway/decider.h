@@ -60,6 +60,8 @@ struct DeciderScratch {
   std::vector<predict::Estimate> estimates;
   std::vector<decide::Candidate> candidates;
   std::vector<std::size_t> candidate_arm;
+  std::vector<std::uint8_t> capable;  // by the predictor's arms
+  std::vector<float> utilities;
 };
 
 /// Errors: kNotFound (no such route or model); kInfeasible (no arm can serve the request: the

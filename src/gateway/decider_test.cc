@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "base/file.h"
 
@@ -112,9 +113,119 @@ TEST_F(DeciderTest, ModelsByNamePassStraightThrough) {
 TEST_F(DeciderTest, TakesRouteLlmNames) {
   EXPECT_EQ(decide("router-auto-0.1", "hard")->model->name, "large");
   EXPECT_EQ(decide("router-p-0.9", "hard")->model->name, "small");
-  EXPECT_EQ(decide("router-p-1.5", "hard").error().code, ErrorCode::kInvalidArgument);
+  for (const char* model : {"router-p-1.5", "router-p--0.1", "router-p-nan", "router-p-inf",
+                            "router-p-", "router-p-0.5x", "router-p", "router-"})
+    EXPECT_EQ(decide(model, "hard").error().code, ErrorCode::kInvalidArgument) << model;
+  EXPECT_EQ(decide("router-auto-1e-1", "hard")->model->name, "large");
   EXPECT_EQ(decide("router-none-0.5", "hard").error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(decide("router-autos-0.5", "hard").error().code, ErrorCode::kNotFound);
   EXPECT_EQ(decide("router-one-0.5", "hard").error().code, ErrorCode::kInfeasible);
+}
+
+/// A published router: of a pair (strong, weak) without costs, or with scores by alpha.
+class PublishedRouter final : public predict::Router {
+ public:
+  explicit PublishedRouter(bool pair) : pair_(pair) {
+    arms_.resize(2);
+    arms_[0].name = "ref-large";
+    arms_[1].name = "ref-small";
+    for (auto& arm : arms_) arm.has_cost = !pair;
+  }
+  std::span<const predict::ArmInfo> arms() const override { return arms_; }
+  void estimate_for(std::span<const std::uint32_t>, std::string_view prompt,
+                    std::span<predict::Estimate> out, predict::Scratch&) const override {
+    const bool hard = prompt.find("hard") != std::string_view::npos;
+    out[0] = {hard ? 0.375f : 0.125f, 0.5f, pair_ ? 0 : 0.01f, 0, !pair_, false};
+    out[1] = {1 - out[0].quality, 0.5f, pair_ ? 0 : 0.001f, 0, !pair_, false};
+  }
+  bool utilities(std::string_view, float alpha, std::span<const std::uint8_t> capable,
+                 std::span<float> out, predict::Scratch&) const override {
+    if (pair_) return false;
+    out[0] = alpha;
+    out[1] = 1 - alpha;
+    for (std::size_t i = 0; i < capable.size(); ++i)
+      if (capable[i] == 0) out[i] = -std::numeric_limits<float>::infinity();
+    return true;
+  }
+  std::string_view metadata(std::string_view key) const override {
+    return key == "quality_scale" && pair_ ? "win_chance"
+           : key == "method"               ? (pair_ ? "routellm-mf" : "avengers-pro")
+                                           : "";
+  }
+  bool is_static() const override { return false; }
+
+ private:
+  bool pair_;
+  std::vector<predict::ArmInfo> arms_;
+};
+
+/// The same models behind a published router.
+class PublishedTest : public DeciderTest {
+ protected:
+  void SetUp() override {}
+  Result<void> start(bool pair, const std::string& policy) {
+    const auto folder = std::filesystem::temp_directory_path();
+    EXPECT_TRUE(write_file(folder / "p.safetensors", "x"));
+    std::string yaml = kYaml;
+    const std::string old = "{kind: tradeoff, usd_per_point: 0.0001}";
+    yaml.replace(yaml.find(old), old.size(), policy);
+    auto config = parse_config(yaml, folder, process_environment());
+    if (!config) return config.error();
+    auto snapshot = make_snapshot(*std::move(config), [pair](const auto&) {
+      return Result<std::shared_ptr<const predict::Router>>(
+          std::make_shared<PublishedRouter>(pair));
+    });
+    if (!snapshot) return snapshot.error();
+    snapshot_ = *snapshot;
+    return {};
+  }
+};
+
+TEST_F(PublishedTest, APairIsServedByThresholdWithoutKnowingAnyCost) {
+  ASSERT_TRUE(start(true, "{kind: threshold, threshold: 0.3, strong: large, weak: small}"));
+  EXPECT_EQ(decide("auto", "hard")->model->name, "large");
+  EXPECT_EQ(decide("auto", "easy")->model->name, "small");
+  EXPECT_FALSE(decide("auto", "easy")->outlook[0].cost_usd);
+  EXPECT_EQ(decide("router-p-0.375", "hard")->model->name, "large");  // inclusive
+  EXPECT_EQ(decide("router-p-0.376", "hard")->model->name, "small");
+  EXPECT_EQ(decide("router-auto-0", "easy")->model->name, "large");
+  EXPECT_EQ(decide("router-p-nan", "hard").error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_F(PublishedTest, StrongIsTheRoutersStrongArmWhateverThePrices) {
+  ASSERT_TRUE(start(true,
+                    "{kind: threshold, threshold: 0.3, strong: large, weak: small}, "
+                    "reference: small"));
+  EXPECT_EQ(decide("router-p-0.1", "hard")->model->name, "large");
+}
+
+TEST_F(PublishedTest, ChancesAreNotTakenForScores) {
+  const auto refused = start(true, "{kind: tradeoff, usd_per_point: 0.001}");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidConfig);
+  EXPECT_NE(refused.error().message.find("kind: threshold"), std::string::npos);
+  ASSERT_TRUE(start(true, "{kind: threshold, threshold: 0.3, strong: large, weak: small}"));
+  const auto header = parse_overrides("", "0.9", "", "");
+  EXPECT_EQ(decide("auto", "hard", "", *header).error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_F(PublishedTest, AlphaPicksTheGreatestScoreAmongThoseThatCanServe) {
+  ASSERT_TRUE(start(false, "{kind: alpha, alpha: 0.75}"));
+  const auto choice = decide("auto", "easy");
+  EXPECT_EQ(choice->model->name, "large");
+  EXPECT_EQ(choice->policy, "alpha");
+  EXPECT_EQ(choice->policy_parameter, 0.75);
+  ASSERT_TRUE(start(false, "{kind: alpha, alpha: 0.25}"));
+  EXPECT_EQ(decide("auto", "easy")->model->name, "small");
+  // The small model has no vision and is out before anything is scored.
+  EXPECT_EQ(
+      decide("auto", "easy", R"(,"messages":[{"role":"user","content":[{"type":"image_url"}]}])")
+          ->model->name,
+      "large");
+  const auto none = start(true, "{kind: alpha, alpha: 0.25}");
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, ErrorCode::kInvalidConfig);
+  EXPECT_FALSE(start(false, "{kind: alpha, alpha: 1.25}"));
 }
 
 TEST_F(DeciderTest, HeadersOverrideThePolicyOrPinAnArm) {

@@ -18,7 +18,8 @@ std::optional<std::size_t> find_arm(std::span<const predict::ArmInfo> arms, std:
 
 /// Which of the predictor's arms this one is: by its label, its model's `like`, its model's names,
 /// in this order.
-Result<void> match(Arm& arm, const predict::Router& router, const std::string& route) {
+/// `costs`: the route's policy looks at them.
+Result<void> match(Arm& arm, const predict::Router& router, const std::string& route, bool costs) {
   const auto known = router.arms();
   if (auto found = find_arm(known, arm.label)) {
     arm.known_as = found;
@@ -40,11 +41,40 @@ Result<void> match(Arm& arm, const predict::Router& router, const std::string& r
   }
   if (!arm.known_as) {
     arm.why_unscored = "the predictor does not know it and it says no `like`";
-  } else if (!known[*arm.known_as].has_tokens && !known[*arm.known_as].has_cost) {
+  } else if (costs && !known[*arm.known_as].has_tokens && !known[*arm.known_as].has_cost) {
     arm.why_unscored = "the predictor knows neither its tokens nor its cost";
   } else if (!arm.model->price) {
     arm.why_unscored = "it has no `price`: an unknown cost is never taken for free";
   }
+  return {};
+}
+
+/// Whether what the predictor says is what the policy reads.
+Result<void> check_policy(const predict::Router& router, const RouteConfig& config) {
+  const auto refuse = [&](std::string_view says, std::string_view expected) {
+    return Error{ErrorCode::kInvalidConfig,
+                 fmt::format("routes.{}.policy is of the kind {}, but its predictor {} ({}) {}; "
+                             "expected {}",
+                             config.name, decide::name(config.policy.kind),
+                             config.predictor.filename().string(), router.metadata("method"), says,
+                             expected)};
+  };
+  const auto kind = config.policy.kind;
+  if (!policy_reads(kind, router.quality_scale())) {
+    if (router.quality_scale() == predict::QualityScale::kWinChance)
+      return refuse("gives the chance that one arm beats the other, not expected scores",
+                    "{kind: threshold, threshold: 0 to 1, strong: ARM, weak: ARM}");
+    return refuse("gives the chance that an arm matches the reference, not expected scores",
+                  "{kind: target_quality, target_quality: 0 to 1}");
+  }
+  if (kind != decide::PolicyKind::kAlpha) return {};
+  predict::Scratch scratch;
+  std::vector<float> utility(router.arms().size());
+  if (!router.utilities("", static_cast<float>(config.policy.parameter), {}, utility, scratch))
+    return refuse("has no scores by alpha",
+                  "a router of the methods avengers-pro, avengers-pro-rank or avengers");
+  if (router.metadata("method") == "avengers" && config.policy.parameter != 1)
+    return refuse("looks at quality alone", "alpha: 1");
   return {};
 }
 
@@ -64,6 +94,7 @@ Result<std::unique_ptr<const Route>> make_route(
       if (!result) return result.error().with(fmt::format("predictor of route {}", config.name));
       router = *std::move(result);
     }
+    if (auto fits = check_policy(*router, config); !fits) return fits.error();
     route->predictor = router;
     route->predictor_name = config.predictor.filename().string();
   }
@@ -75,7 +106,9 @@ Result<std::unique_ptr<const Route>> make_route(
             .known_as = {},
             .why_unscored = {}};
     if (route->predictor)
-      if (auto matched = match(arm, *route->predictor, config.name); !matched)
+      if (auto matched =
+              match(arm, *route->predictor, config.name, decide::needs_costs(config.policy.kind));
+          !matched)
         return matched.error();
     if (arm.known_as) route->known.push_back(static_cast<std::uint32_t>(*arm.known_as));
     route->arms.push_back(std::move(arm));
@@ -100,6 +133,18 @@ Result<std::unique_ptr<const Route>> make_route(
 }
 
 }  // namespace
+
+bool policy_reads(decide::PolicyKind kind, predict::QualityScale scale) {
+  switch (scale) {
+    case predict::QualityScale::kExpectedScore:
+      return true;
+    case predict::QualityScale::kWinChance:
+      return kind == decide::PolicyKind::kThreshold;
+    case predict::QualityScale::kMatchChance:
+      return kind == decide::PolicyKind::kTargetQuality;
+  }
+  return false;
+}
 
 Result<std::shared_ptr<const Snapshot>> make_snapshot(Config config, const LoadRouter& load) {
   auto snapshot = std::make_shared<Snapshot>();

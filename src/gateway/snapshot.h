@@ -49,6 +49,9 @@ struct Snapshot {
 using LoadRouter =
     std::function<Result<std::shared_ptr<const predict::Router>>(const std::filesystem::path&)>;
 
+/// Whether a policy can read what a predictor's `quality` is (predict::QualityScale).
+bool policy_reads(decide::PolicyKind kind, predict::QualityScale scale);
+
 /// Errors: kInvalidConfig where config and predictor do not fit (an unknown `like`, a route of
 /// which fewer than one arm can be scored); those of Router::load. `load` is replaced by tests.
 Result<std::shared_ptr<const Snapshot>> make_snapshot(

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "base/parallel.h"
@@ -169,10 +170,13 @@ double gain_over(const Hull& fixed, const Hull& router, std::span<const double> 
   return sum / static_cast<double>(budgets.size());
 }
 
+// Realised mean cost and score at each setting, with each row counted so many times.
+using PointsOf = std::function<std::vector<Point>(std::span<const std::uint32_t> weight)>;
+
 // Rows drawn with replacement; the whole statistic, budgets and static hull included, is made anew
 // each time.
-void bootstrap(const Estimated& data, const Sweep& sweep, const HullGainOptions& options,
-               HullGain& out) {
+void bootstrap(const Estimated& data, std::span<const std::uint32_t> rows,
+               const PointsOf& points_of, const HullGainOptions& options, HullGain& out) {
   const std::size_t samples = options.bootstrap, count = out.budgets.size();
   std::vector<double> gains(samples);
   std::vector<double> scores(samples * count);
@@ -181,10 +185,9 @@ void bootstrap(const Estimated& data, const Sweep& sweep, const HullGainOptions&
   parallel_for(samples, [&](std::size_t sample) {
     Rng rng(mix64(options.seed) ^ mix64(sample + 1));
     std::vector<std::uint32_t> weight(data.rows, 0);
-    for (std::size_t i = 0; i < sweep.rows.size(); ++i)
-      ++weight[sweep.rows[rng.below(sweep.rows.size())]];
+    for (std::size_t i = 0; i < rows.size(); ++i) ++weight[rows[rng.below(rows.size())]];
     const Hull fixed(single_points(data, weight));
-    const Hull router(sweep_points(sweep, weight));
+    const Hull router(points_of(weight));
     gains[sample] = gain_over(fixed, router, budgets_of(fixed, count));
     const Point& best = fixed.best();
     if (const auto matched = router.cost_of(best.score); matched && best.cost > 0)
@@ -210,13 +213,60 @@ void bootstrap(const Estimated& data, const Sweep& sweep, const HullGainOptions&
   }
 }
 
-Result<void> check(const Estimated& data, const HullGainOptions& options) {
+std::vector<Point> curve_points(const Estimated& data, const PickCurve& curve,
+                                std::span<const std::uint32_t> rows,
+                                std::span<const std::uint32_t> weight) {
+  double total = 0;
+  for (const std::uint32_t row : rows) total += weight[row];
+  std::vector<Point> points;
+  for (std::size_t i = 0; i < curve.settings.size(); ++i) {
+    double cost = 0, score = 0;
+    const auto picked = curve.at(i);
+    for (const std::uint32_t row : rows) {
+      const double w = weight[row];
+      const std::size_t cell = data.cell(row, picked[row]);
+      cost += w * static_cast<double>(data.cost[cell]);
+      score += w * static_cast<double>(data.score[cell]);
+    }
+    points.push_back({cost / total, score / total});
+  }
+  return points;
+}
+
+HullGain judge(const Estimated& data, std::span<const std::uint32_t> rows,
+               const HullGainOptions& options, const PointsOf& points_of,
+               const std::function<double(std::size_t)>& setting) {
+  const std::vector<std::uint32_t> once(data.rows, 1);
+  HullGain out;
+  out.rows_used = rows.size();
+  for (const std::uint32_t row : rows) {
+    for (std::size_t arm = 0; arm < data.arms; ++arm)
+      out.missing_cells += data.usable(row, arm) ? 0 : 1;
+  }
+  out.singles = single_points(data, once);
+  out.static_hull = Hull(out.singles);
+  const std::vector<Point> points = points_of(once);
+  for (std::size_t i = 0; i < points.size(); ++i) out.sweep.push_back({setting(i), points[i]});
+  out.router = Hull(points);
+  out.budgets = budgets_of(out.static_hull, options.budgets);
+  for (const double budget : out.budgets) {
+    out.static_score.push_back(
+        out.static_hull.at(budget).value_or(out.static_hull.cheapest().score));
+    out.router_score.push_back(router_at(out.router, out.static_hull.cheapest(), budget));
+  }
+  out.gain = gain_over(out.static_hull, out.router, out.budgets);
+  out.low = out.high = out.gain;
+  if (options.bootstrap > 0) bootstrap(data, rows, points_of, options, out);
+  return out;
+}
+
+Result<void> check(const Estimated& data, const HullGainOptions& options, bool estimates) {
   const std::size_t cells = data.rows * data.arms;
   for (const auto& [name, size] : {std::pair{"score", data.score.size()},
                                    {"cost", data.cost.size()},
                                    {"est_quality", data.est_quality.size()},
                                    {"est_cost", data.est_cost.size()}}) {
-    if (size == cells) continue;
+    if (size == cells || (!estimates && name[0] == 'e')) continue;
     return Error{ErrorCode::kInvalidArgument,
                  fmt::format("hull gain: {} has {} cells; expected {} rows x {} arms = {}", name,
                              size, data.rows, data.arms, cells)};
@@ -230,6 +280,7 @@ Result<void> check(const Estimated& data, const HullGainOptions& options) {
     for (std::size_t arm = 0; arm < data.arms; ++arm) {
       if (!data.usable(row, arm)) continue;
       any = true;
+      if (!estimates) continue;
       const std::size_t at = data.cell(row, arm);
       if (std::isfinite(data.est_quality[at]) && std::isfinite(data.est_cost[at])) continue;
       return Error{ErrorCode::kInvalidData,
@@ -252,37 +303,49 @@ bool Estimated::usable(std::size_t row, std::size_t arm) const {
 }
 
 Result<HullGain> hull_gain(const Estimated& data, const HullGainOptions& options) {
-  if (auto good = check(data, options); !good) return good.error();
+  if (auto good = check(data, options, true); !good) return good.error();
   const Sweep sweep = make_sweep(data, options.lambdas);
-  const std::vector<std::uint32_t> once(data.rows, 1);
+  return judge(
+      data, sweep.rows, options,
+      [&](std::span<const std::uint32_t> weight) { return sweep_points(sweep, weight); },
+      [&](std::size_t i) {
+        // A lambda between this step's last change and the next step's first.
+        if (i == 0) return kInfinity;
+        const double above = sweep.events[sweep.ends[i - 1] - 1].lambda;
+        const std::size_t next = sweep.ends[i - 1];
+        const double below = next < sweep.events.size() ? sweep.events[next].lambda : 0.0;
+        return 0.5 * (above + below);
+      });
+}
 
-  HullGain out;
-  out.rows_used = sweep.rows.size();
-  for (const std::uint32_t row : sweep.rows) {
-    for (std::size_t arm = 0; arm < data.arms; ++arm)
-      out.missing_cells += data.usable(row, arm) ? 0 : 1;
+Result<HullGain> hull_gain(const Estimated& data, const PickCurve& curve,
+                           const HullGainOptions& options) {
+  if (auto good = check(data, options, false); !good) return good.error();
+  if (curve.settings.empty() || curve.rows != data.rows ||
+      curve.picks.size() != curve.settings.size() * data.rows)
+    return Error{
+        ErrorCode::kInvalidArgument,
+        fmt::format("hull gain: {} picks for {} settings of {} rows; expected one for each",
+                    curve.picks.size(), curve.settings.size(), data.rows)};
+  std::vector<std::uint32_t> rows;
+  for (std::size_t row = 0; row < data.rows; ++row) {
+    bool any = false;
+    for (std::size_t arm = 0; arm < data.arms; ++arm) any = any || data.usable(row, arm);
+    if (any) rows.push_back(static_cast<std::uint32_t>(row));
   }
-  out.singles = single_points(data, once);
-  out.static_hull = Hull(out.singles);
-  const std::vector<Point> points = sweep_points(sweep, once);
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    // A lambda between this step's last change and the next step's first.
-    const double above = i == 0 ? kInfinity : sweep.events[sweep.ends[i - 1] - 1].lambda;
-    const std::size_t next = i == 0 ? 0 : sweep.ends[i - 1];
-    const double below = next < sweep.events.size() ? sweep.events[next].lambda : 0.0;
-    out.sweep.push_back({i == 0 ? kInfinity : 0.5 * (above + below), points[i]});
-  }
-  out.router = Hull(points);
-  out.budgets = budgets_of(out.static_hull, options.budgets);
-  for (const double budget : out.budgets) {
-    out.static_score.push_back(
-        out.static_hull.at(budget).value_or(out.static_hull.cheapest().score));
-    out.router_score.push_back(router_at(out.router, out.static_hull.cheapest(), budget));
-  }
-  out.gain = gain_over(out.static_hull, out.router, out.budgets);
-  out.low = out.high = out.gain;
-  if (options.bootstrap > 0) bootstrap(data, sweep, options, out);
-  return out;
+  for (std::size_t i = 0; i < curve.settings.size(); ++i)
+    for (const std::uint32_t row : rows)
+      if (const std::uint32_t arm = curve.at(i)[row]; arm >= data.arms || !data.usable(row, arm))
+        return Error{ErrorCode::kInvalidArgument,
+                     fmt::format("hull gain: {} {:g} picks arm {} on row {}, which has no score or "
+                                 "no cost of it",
+                                 curve.knob, curve.settings[i], arm, row)};
+  return judge(
+      data, rows, options,
+      [&](std::span<const std::uint32_t> weight) {
+        return curve_points(data, curve, rows, weight);
+      },
+      [&](std::size_t i) { return curve.settings[i]; });
 }
 
 std::vector<std::size_t> picks(const Estimated& data, double lambda) {

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -78,6 +79,26 @@ struct HullGain {
 /// Errors: kInvalidArgument for sizes that disagree, kInvalidData if no cell has both score and
 /// cost, or if an estimate of a usable cell is not finite (the sentence names row and arm).
 Result<HullGain> hull_gain(const Estimated& data, const HullGainOptions& options = {});
+
+/// What a router picks when its own knob is turned (a threshold, Avengers-Pro's alpha), where that
+/// is not the sweep of lambda.
+struct PickCurve {
+  std::string knob;              // "threshold", "alpha"
+  std::vector<double> settings;  // of the knob, in any order; at least one
+  std::vector<std::uint32_t>
+      picks;  // [settings, rows] a usable arm; not looked at for rows without
+  std::size_t rows = 0;
+
+  std::span<const std::uint32_t> at(std::size_t setting) const {
+    return std::span(picks).subspan(setting * rows, rows);
+  }
+};
+/// The same measure for those picks: envelope, budgets and resampled rows as above, so that
+/// `resampled` pairs with that of another router. Estimates of `data` are not looked at. In
+/// `sweep`, `lambda` is the setting and the order is that of `settings`. Errors: as above, and
+/// kInvalidArgument for a pick that is not usable.
+Result<HullGain> hull_gain(const Estimated& data, const PickCurve& curve,
+                           const HullGainOptions& options = {});
 
 /// The arm a router picks on each row at one lambda: the highest est_quality - lambda * est_cost
 /// among usable cells; ties go to the cheaper estimate, then to the earlier arm; arms if none is

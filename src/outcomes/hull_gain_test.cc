@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "outcomes/report_html.h"
+#include "outcomes/significance.h"
 
 namespace rung::outcomes {
 namespace {
@@ -292,6 +293,74 @@ TEST(Compare, MatchBestCostIsNullWhereTheRouterNeverGetsThere) {
   ASSERT_TRUE(c);
   EXPECT_FALSE(c->match_best_cost);
   EXPECT_NE(report_json(*c, {}).find("\"match_best_cost\":null"), std::string::npos);
+}
+
+// The picks of the sweep of lambda, as if lambda were a knob of the router's own.
+PickCurve lambda_curve(const Estimated& data, const HullGain& gain) {
+  PickCurve curve{.knob = "lambda", .settings = {}, .picks = {}, .rows = data.rows};
+  for (const SweepPoint& point : gain.sweep) {
+    curve.settings.push_back(point.lambda);
+    for (const std::size_t arm : picks(data, point.lambda))
+      curve.picks.push_back(static_cast<std::uint32_t>(arm));
+  }
+  return curve;
+}
+
+TEST(PickCurve, OfTheSweepOfLambdaIsTheSameMeasure) {
+  World w = world(300, 4, 1, 3);
+  for (std::size_t i = 0; i < w.score.size(); i += 17)  // cells that cannot be picked
+    w.score[i] = std::numeric_limits<float>::quiet_NaN();
+  for (std::size_t a = 0; a < 4; ++a) w.cost[8 + a] = std::numeric_limits<float>::quiet_NaN();
+  const HullGainOptions options{.lambdas = 0, .bootstrap = 20};
+  const auto swept = hull_gain(w.data(), options);
+  ASSERT_TRUE(swept);
+  const auto curve = lambda_curve(w.data(), *swept);
+  const auto judged = hull_gain(w.data(), curve, options);
+  ASSERT_TRUE(judged) << judged.error().message;
+  EXPECT_NEAR(judged->gain, swept->gain, 1e-9);
+  EXPECT_NEAR(judged->se, swept->se, 1e-9);
+  EXPECT_EQ(judged->rows_used, 299u);
+  EXPECT_EQ(judged->missing_cells, swept->missing_cells);
+  ASSERT_EQ(judged->resampled.size(), 20u);
+  for (std::size_t i = 0; i < 20; ++i) EXPECT_NEAR(judged->resampled[i], swept->resampled[i], 1e-9);
+  const auto paired = paired_difference(*judged, *swept);
+  ASSERT_TRUE(paired);
+  EXPECT_NEAR(paired->high, 0, 1e-9);
+}
+
+TEST(PickCurve, OfOneSettingGetsTheLineToTheCheapestArm) {
+  const World w = world(300, 3, 1, 5);
+  PickCurve curve{"none", {1}, std::vector<std::uint32_t>(300, 1), 300};
+  const auto middle = hull_gain(w.data(), curve, {.bootstrap = 0});
+  ASSERT_TRUE(middle);
+  EXPECT_LE(middle->gain, 0);  // a single arm is not above the hull that it helps to make
+  curve.picks.assign(300, 0);
+  EXPECT_LT(hull_gain(w.data(), curve, {.bootstrap = 0})->gain, middle->gain);
+}
+
+TEST(PickCurve, PicksThatCannotBeMadeAreRefused) {
+  World w = world(10, 2, 1, 1);
+  PickCurve curve{"alpha", {0.5}, std::vector<std::uint32_t>(10, 1), 10};
+  EXPECT_TRUE(hull_gain(w.data(), curve, {.bootstrap = 0}));
+  w.score[7] = std::numeric_limits<float>::quiet_NaN();
+  const auto refused = hull_gain(w.data(), curve, {.bootstrap = 0});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("alpha 0.5 picks arm 1 on row 3"), std::string::npos);
+  curve.picks.pop_back();
+  EXPECT_EQ(hull_gain(w.data(), curve).error().code, ErrorCode::kInvalidArgument);
+  curve.settings.clear();
+  curve.picks.clear();
+  EXPECT_EQ(hull_gain(w.data(), curve).error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST(PairedDifference, NeedsGainsOfTheSameRows) {
+  const World a = world(40, 2, 1, 1), b = world(41, 2, 1, 1);
+  const auto one = hull_gain(a.data(), {.bootstrap = 10}),
+             other = hull_gain(b.data(), {.bootstrap = 10}),
+             less = hull_gain(a.data(), {.bootstrap = 9});
+  EXPECT_FALSE(paired_difference(*one, *other));
+  EXPECT_FALSE(paired_difference(*one, *less));
+  EXPECT_EQ(paired_difference(*one, *one)->value, 0);
 }
 
 }  // namespace

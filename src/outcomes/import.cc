@@ -1,7 +1,6 @@
 #include "outcomes/import.h"
 
 #include <fmt/format.h>
-#include <simdjson.h>
 
 #include <charconv>
 #include <cmath>
@@ -11,20 +10,12 @@
 #include "base/progress.h"
 #include "json/write.h"
 #include "outcomes/csv.h"
-#include "outcomes/json_locate.h"
-#include "outcomes/line_reader.h"
+#include "outcomes/import_records.h"
+#include "outcomes/pairs.h"
 #include "outcomes/writer.h"
 
 namespace rung::outcomes {
 namespace {
-
-namespace dom = simdjson::dom;
-
-Error invalid(std::string_view where, std::string_view field, std::string_view found,
-              std::string_view expected) {
-  return {ErrorCode::kInvalidData,
-          fmt::format("{}: {}: found {}; expected {}", where, field, found, expected)};
-}
 
 std::optional<double> decimal(std::string_view text) {
   double value = 0;
@@ -32,10 +23,6 @@ std::optional<double> decimal(std::string_view text) {
   if (fault != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
     return std::nullopt;
   return value;
-}
-
-std::string in_quotes(std::string_view text) {
-  return fmt::format("\"{}{}\"", text.substr(0, 40), text.size() > 40 ? "..." : "");
 }
 
 // The file being written, and the ids that it holds.
@@ -60,68 +47,18 @@ class Rows {
   std::unordered_map<std::string, std::string> seen_;
 };
 
-// One JSON object of a line, with accessors that refuse by name.
-class Record {
- public:
-  Record(dom::element root, std::string where) : root_(root), where_(std::move(where)) {}
-  const std::string& where() const { return where_; }
-  Error bad(std::string_view field, const std::optional<dom::element>& value,
-            std::string_view expected) const {
-    return invalid(where_, field,
-                   value ? simdjson::minify(*value).substr(0, 60) : std::string("nothing"),
-                   expected);
-  }
-  /// `pointer` is a JSON pointer without its first slash; null counts as absent.
-  std::optional<dom::element> find(std::string_view pointer) const {
-    dom::element value;
-    if (root_.at_pointer("/" + std::string(pointer)).get(value) != simdjson::SUCCESS ||
-        value.is_null())
-      return std::nullopt;
-    return value;
-  }
-  Result<std::string_view> text(std::string_view pointer, std::string_view expected) const {
-    const auto value = find(pointer);
-    if (!value || !value->is_string()) return bad(pointer, value, expected);
-    return value->get_string().value_unsafe();
-  }
-
- private:
-  dom::element root_;
-  std::string where_;
-};
-
-std::string default_id(const std::string& file, std::uint64_t line) {
-  return fmt::format("{}:{}", std::filesystem::path(file).filename().string(), line);
-}
-
 void begin_row(json::Writer& w, std::string_view id, std::string_view prompt) {
   w.begin_object().key("id").string(id).key("prompt").string(prompt);
 }
 
 Result<void> import_pair(const Record& record, std::string id, Rows& rows) {
-  auto prompt = record.text("prompt", "the text that was asked, as a string");
-  if (!prompt) return prompt.error();
-  auto a = record.text("model_a", "the name of a model");
-  if (!a) return a.error();
-  auto b = record.text("model_b", "the name of a model");
-  if (!b) return b.error();
-  if (*a == *b)
-    return invalid(record.where(), "model_b", in_quotes(*b) + ", the same as model_a",
-                   "two different models");
-  auto winner = record.text("winner", "model_a, model_b, a, b or tie");
-  if (!winner) return winner.error();
-  double score = 0.5;
-  if (*winner == "model_a" || *winner == "a") {
-    score = 1;
-  } else if (*winner == "model_b" || *winner == "b") {
-    score = 0;
-  } else if (*winner != "tie") {
-    return invalid(record.where(), "winner", in_quotes(*winner), "model_a, model_b, a, b or tie");
-  }
+  auto pair = parse_pair(record);
+  if (!pair) return pair.error();
+  const auto& [prompt, a, b, score] = *pair;
   json::Writer w;
-  begin_row(w, id, *prompt);
-  w.key("models").begin_object().key(*a).begin_object().key("score").number(score).end_object();
-  w.key(*b).begin_object().key("score").number(1 - score).end_object().end_object().end_object();
+  begin_row(w, id, prompt);
+  w.key("models").begin_object().key(a).begin_object().key("score").number(score).end_object();
+  w.key(b).begin_object().key("score").number(1 - score).end_object().end_object().end_object();
   return rows.add(id, record.where(), w);
 }
 
@@ -210,40 +147,6 @@ Result<void> import_log(const Record& record, std::string id, const ImportOption
   }
   w.end_object().end_object().end_object();
   return rows.add(id, record.where(), w);
-}
-
-template <class EachRecord>
-Result<void> json_lines(const std::string& file, EachRecord each) {
-  auto source = ByteSource::open(file);
-  if (!source) return source.error();
-  LineReader lines(std::move(*source));
-  Progress progress("importing " + file, lines.source().total());
-  std::uint64_t told = 0;
-  dom::parser parser;
-  std::string_view line;
-  for (;;) {
-    auto more = lines.next(line);
-    if (!more) return more.error();
-    if (!*more) return {};
-    const std::string where = fmt::format("{}:{}", lines.source().name(), lines.line_number());
-    dom::element root;
-    if (const auto code = parser.parse(line.data(), line.size(), false).get(root)) {
-      const JsonFault fault = locate_json_fault(line);
-      return Error{ErrorCode::kInvalidJson,
-                   fault.found.empty()
-                       ? fmt::format("{}: {}", where, simdjson::error_message(code))
-                       : fmt::format("{}:{}: not valid JSON: found {}; expected {}", where,
-                                     fault.column, fault.found, fault.expected)};
-    }
-    if (!root.is_object())
-      return invalid(where, "line", "no JSON object", "one JSON object per line");
-    if (auto done =
-            each(Record(root, where), default_id(lines.source().name(), lines.line_number()));
-        !done)
-      return done;
-    progress.advance(lines.source().consumed() - told);
-    told = lines.source().consumed();
-  }
 }
 
 struct WideModel {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/file.h"
+#include "outcomes/pairs.h"
 #include "outcomes/reader.h"
 
 namespace rung::outcomes {
@@ -45,6 +46,25 @@ TEST_F(Import, PairsBecomeScoresOfTheTwoArmsOnly) {
   EXPECT_EQ(t->score[1], 0.0f);
   EXPECT_TRUE(std::isnan(t->score[2]) && std::isnan(t->cost[0]));
   EXPECT_EQ(t->score[5], 0.5f);
+}
+
+TEST_F(Import, PairsReadDirectlyAreTheTableThatImportingThemGives) {
+  const std::string text = R"({"prompt":"p","model_a":"x","model_b":"y","winner":"b"}
+{"prompt":"p","model_a":"z","model_b":"x","winner":"tie"}
+)";
+  const auto t = import("pairs", text);
+  const std::string file = (std::filesystem::temp_directory_path() / "rung-pairs.jsonl").string();
+  ASSERT_TRUE(write_file(file, text));
+  const auto pairs = read_pairs({&file, 1});
+  ASSERT_TRUE(t && pairs);
+  EXPECT_EQ(pairs->arms, t->arms);
+  ASSERT_EQ(pairs->score.size(), t->score.size());
+  for (std::size_t i = 0; i < t->score.size(); ++i)
+    EXPECT_TRUE(pairs->score[i] == t->score[i] ||
+                (std::isnan(pairs->score[i]) && std::isnan(t->score[i])));
+  EXPECT_EQ(pairs->prompts[1], "p");
+  ASSERT_TRUE(write_file(file, ""));
+  EXPECT_NE(read_pairs({&file, 1}).error().message.find("holds no pair"), std::string::npos);
 }
 
 TEST_F(Import, PairsRefuseWithASentence) {

@@ -63,7 +63,7 @@ ArenaReport arena_report(const Judged& judged) {
   const Estimated& data = judged.data;
   const std::vector<double> accuracy(data.score.begin(), data.score.end()),
       cost(data.cost.begin(), data.cost.end());
-  std::vector<std::size_t> picked = picks(data, judged.operating.lambda);
+  std::vector<std::size_t> picked(judged.picked.begin(), judged.picked.end());
   std::vector<double> got, paid;
   for (std::size_t row = 0; row < data.rows; ++row) {
     if (picked[row] == data.arms) {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 
 #include "outcomes/hull_gain.h"
 #include "outcomes/routerarena_metrics.h"
@@ -53,6 +54,7 @@ struct Judged {
   const HullGain& gain;
   const SweepPoint& operating;
   Point random, oracle;
+  std::span<const std::size_t> picked;  // [rows] at the operating point; arms: none
 };
 Literature literature(const Judged& judged);
 

@@ -109,7 +109,20 @@ Result<HullGain> label_gain(const Table& table, const Estimated& data,
   return hull_gain({data.rows, m, data.score, data.cost, quality, cost}, options);
 }
 
-void arms_and_picks(const Table& table, const Estimated& data, Comparison& out) {
+std::vector<std::size_t> picks_of(const Estimated& data, const PickCurve* curve,
+                                  const HullGain& gain, const SweepPoint& operating) {
+  if (curve == nullptr) return picks(data, operating.lambda);
+  std::size_t at = 0;
+  while (gain.sweep[at].lambda != operating.lambda) ++at;
+  std::vector<std::size_t> out(data.rows, data.arms);
+  for (std::size_t row = 0; row < data.rows; ++row)
+    for (std::size_t arm = 0; arm < data.arms; ++arm)
+      if (data.usable(row, arm)) out[row] = curve->at(at)[row];
+  return out;
+}
+
+std::vector<std::size_t> arms_and_picks(const Table& table, const Estimated& data,
+                                        const PickCurve* curve, Comparison& out) {
   const HullGain& gain = out.gain;
   const double wanted = gain.static_hull.best().score;
   const SweepPoint *matching = nullptr, *furthest = nullptr;
@@ -126,7 +139,7 @@ void arms_and_picks(const Table& table, const Estimated& data, Comparison& out) 
     furthest = &point;
   }
   out.operating = matching != nullptr ? *matching : *furthest;
-  const auto picked = picks(data, out.operating.lambda);
+  auto picked = picks_of(data, curve, gain, out.operating);
   for (std::size_t arm = 0; arm < data.arms; ++arm) {
     const auto count = std::count(picked.begin(), picked.end(), arm);
     const auto sources = gain.static_hull.sources();
@@ -136,12 +149,13 @@ void arms_and_picks(const Table& table, const Estimated& data, Comparison& out) 
   }
   out.cheapest = gain.static_hull.sources().front();
   out.best = gain.static_hull.sources().back();
+  return picked;
 }
 
 }  // namespace
 
 Result<Comparison> compare(const Table& table, const Estimated& data,
-                           const HullGainOptions& options) {
+                           const HullGainOptions& options, const PickCurve* curve) {
   if (data.rows != table.rows() || data.arms != table.arm_count()) {
     return Error{
         ErrorCode::kInvalidArgument,
@@ -149,14 +163,15 @@ Result<Comparison> compare(const Table& table, const Estimated& data,
             "comparing estimates of {} rows x {} arms with a table of {} x {}; expected the same",
             data.rows, data.arms, table.rows(), table.arm_count())};
   }
-  auto gain = hull_gain(data, options);
+  auto gain = curve != nullptr ? hull_gain(data, *curve, options) : hull_gain(data, options);
   if (!gain) return gain.error();
   Comparison out;
+  if (curve != nullptr) out.knob = curve->knob;
   out.gain = std::move(*gain);
-  arms_and_picks(table, data, out);
+  const auto picked = arms_and_picks(table, data, curve, out);
   random_and_oracle(data, out);
   out.calibration = calibrate(data);
-  out.literature = literature({data, out.gain, out.operating, out.random, out.oracle});
+  out.literature = literature({data, out.gain, out.operating, out.random, out.oracle, picked});
   out.match_best_cost = out.gain.router.cost_of(out.gain.static_hull.best().score);
 
   HullGainOptions curve_only = options;

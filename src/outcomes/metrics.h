@@ -36,6 +36,7 @@ struct AtBudget {
 
 struct Comparison {
   HullGain gain;
+  std::string knob;  // what its sweep turns, if not lambda; operating.lambda is then its setting
   std::vector<ArmSummary> arms;
   std::size_t cheapest = 0, best = 0;  // arms: lowest mean cost; highest mean score
   Point random;                        // a usable arm drawn evenly on each row
@@ -53,8 +54,9 @@ struct Comparison {
 };
 
 /// `data` speaks of the rows and arms of `table`. Errors: those of hull_gain.
+/// `curve`: judged by these picks, its own knob, instead of by the sweep of lambda.
 Result<Comparison> compare(const Table& table, const Estimated& data,
-                           const HullGainOptions& options = {});
+                           const HullGainOptions& options = {}, const PickCurve* curve = nullptr);
 
 /// True if the 95 % interval of the hull gain lies above 0 (kGainNoise).
 bool worth_routing(const Comparison& comparison);

@@ -67,9 +67,11 @@ std::string report_text(const Comparison& c, const ReportContext& context) {
                     arm.on_hull ? ", on the static hull" : "", i == c.best ? ", best single" : ""));
   }
   out += row("random arm", c.random, "");
-  out += row("router, with these picks", c.operating.mean,
-             fmt::format("{:.6g} USD per point",
-                         c.operating.lambda > 0 ? 0.01 / c.operating.lambda : 0.0));
+  out +=
+      row("router, with these picks", c.operating.mean,
+          !c.knob.empty() ? fmt::format("{} {:.4g}", c.knob, c.operating.lambda)
+                          : fmt::format("{:.6g} USD per point",
+                                        c.operating.lambda > 0 ? 0.01 / c.operating.lambda : 0.0));
   out += row("oracle", c.oracle, "");
   out += fmt::format("\n  {:<36} {:>9} {:>12} {:>12}\n", "mean cost, USD / 1000", "router",
                      "static hull", "difference");
@@ -120,7 +122,8 @@ std::string report_json(const Comparison& c, const ReportContext& context) {
   }
   point(w, "random", c.random);
   point(w, "oracle", c.oracle);
-  w.key("operating_point").begin_object().key("lambda").number(c.operating.lambda);
+  w.key("operating_point").begin_object();
+  w.key(c.knob.empty() ? "lambda" : std::string_view(c.knob)).number(c.operating.lambda);
   w.key("cost")
       .number(c.operating.mean.cost)
       .key("score")

@@ -60,8 +60,9 @@ std::string arms_table(const Comparison& c) {
   }
   row("random arm", c.random, "", "");
   row("router, with these picks", c.operating.mean, "100 %",
-      c.operating.lambda > 0 ? fmt::format("at {:.6g} USD a point", 0.01 / c.operating.lambda)
-                             : std::string());
+      !c.knob.empty()          ? fmt::format("at {} {:.4g}", c.knob, c.operating.lambda)
+      : c.operating.lambda > 0 ? fmt::format("at {:.6g} USD a point", 0.01 / c.operating.lambda)
+                               : std::string());
   row("oracle", c.oracle, "", "");
   return out + "</table></div>\n";
 }

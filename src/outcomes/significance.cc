@@ -133,6 +133,22 @@ Result<Difference> bootstrap_hull_gain(const Estimated& a, const Estimated& b,
   return summarise(first->gain - second->gain, std::move(drawn), options.confidence);
 }
 
+Result<Difference> paired_difference(const HullGain& a, const HullGain& b, double confidence) {
+  if (auto ok = check(
+          {.resamples = std::max<std::size_t>(a.resampled.size(), 2), .confidence = confidence});
+      !ok)
+    return ok.error();
+  if (a.resampled.empty() || a.resampled.size() != b.resampled.size() || a.rows_used != b.rows_used)
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("pairing hull gains of {} rows with {} resamples and {} rows with {}; "
+                             "expected the same, and at least one resample",
+                             a.rows_used, a.resampled.size(), b.rows_used, b.resampled.size())};
+  std::vector<double> drawn;
+  for (std::size_t i = 0; i < a.resampled.size(); ++i)
+    drawn.push_back(a.resampled[i] - b.resampled[i]);
+  return summarise(a.gain - b.gain, std::move(drawn), confidence);
+}
+
 Result<double> permutation_test(std::span<const double> a, std::span<const double> b,
                                 std::size_t draws, std::uint64_t seed) {
   auto each = differences(a, b);

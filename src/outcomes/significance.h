@@ -52,6 +52,12 @@ Result<Difference> bootstrap_statistic(std::size_t rows, const RowStatistic& dif
 Result<Difference> bootstrap_hull_gain(const Estimated& a, const Estimated& b,
                                        const BootstrapOptions& options = {});
 
+/// a - b of two gains that resampled the same rows (the same rows used, seed and number of
+/// resamples): row for row, as bootstrap_hull_gain does, without sweeping again. Errors:
+/// kInvalidArgument where they cannot be paired.
+Result<Difference> paired_difference(const HullGain& a, const HullGain& b,
+                                     double confidence = 0.95);
+
 /// Two-sided p-value, (1 + draws at least as far from 0) / (1 + draws): never 0. Errors: as
 /// bootstrap_mean.
 Result<double> permutation_test(std::span<const double> a, std::span<const double> b,

@@ -1,15 +1,13 @@
 #include "predict/artefact.h"
 
 #include <fmt/format.h>
-#include <simdjson.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <optional>
 
 #include "base/check.h"
-#include "json/write.h"
+#include "predict/artefact_parts.h"
 #include "predict/tables.h"
 
 namespace rung::predict {
@@ -17,121 +15,14 @@ namespace {
 
 constexpr std::uint8_t kNoScore = 255;
 
-Error corrupt(std::string sentence) { return {ErrorCode::kCorruptFile, std::move(sentence)}; }
-
-std::string arms_json(const std::vector<ArmInfo>& arms) {
-  json::Writer w;
-  w.begin_array();
-  for (const ArmInfo& arm : arms) {
-    w.begin_object().key("name").string(arm.name).key("description").string(arm.description);
-    w.key("mean_quality").number(static_cast<double>(arm.mean_quality));
-    w.key("mean_cost_usd").number(static_cast<double>(arm.mean_cost_usd));
-    w.key("rows").number(arm.rows).key("kept").boolean(arm.kept);
-    w.key("has_cost").boolean(arm.has_cost).key("has_tokens").boolean(arm.has_tokens).end_object();
-  }
-  w.end_array();
-  return w.take();
-}
-
-std::string members_json(const std::vector<MemberInfo>& members) {
-  json::Writer w;
-  w.begin_array();
-  for (const MemberInfo& member : members)
-    w.begin_object()
-        .key("name")
-        .string(member.name)
-        .key("detail")
-        .string(member.detail)
-        .key("weight")
-        .number(member.weight)
-        .end_object();
-  w.end_array();
-  return w.take();
-}
-
-Result<std::vector<ArmInfo>> read_arms(std::string_view text) {
-  simdjson::dom::parser parser;
-  simdjson::dom::array list;
-  if (parser.parse(simdjson::padded_string(text)).get(list) != simdjson::SUCCESS)
-    return corrupt("metadata 'arms' is not a JSON array");
-  std::vector<ArmInfo> arms;
-  for (const auto& item : list) {
-    ArmInfo arm;
-    std::string_view name, description;
-    double quality = 0, cost = 0;
-    if (item["name"].get(name) != simdjson::SUCCESS || name.empty() ||
-        item["description"].get(description) != simdjson::SUCCESS ||
-        item["mean_quality"].get(quality) != simdjson::SUCCESS ||
-        item["mean_cost_usd"].get(cost) != simdjson::SUCCESS ||
-        item["rows"].get(arm.rows) != simdjson::SUCCESS ||
-        item["kept"].get(arm.kept) != simdjson::SUCCESS ||
-        item["has_cost"].get(arm.has_cost) != simdjson::SUCCESS ||
-        item["has_tokens"].get(arm.has_tokens) != simdjson::SUCCESS)
-      return corrupt(fmt::format("metadata 'arms' lacks a field at arm {}", arms.size()));
-    arm.name = name;
-    arm.description = description;
-    arm.mean_quality = static_cast<float>(quality);
-    arm.mean_cost_usd = static_cast<float>(cost);
-    for (const ArmInfo& other : arms)
-      if (other.name == arm.name)
-        return corrupt(fmt::format("metadata 'arms' names '{}' twice", arm.name));
-    arms.push_back(std::move(arm));
-  }
-  if (arms.empty()) return corrupt("metadata 'arms' is empty; expected at least one arm");
-  return arms;
-}
-
-Result<std::vector<MemberInfo>> read_members(std::string_view text) {
-  simdjson::dom::parser parser;
-  simdjson::dom::array list;
-  if (parser.parse(simdjson::padded_string(text)).get(list) != simdjson::SUCCESS)
-    return corrupt("metadata 'members' is not a JSON array");
-  std::vector<MemberInfo> members;
-  for (const auto& item : list) {
-    std::string_view name, detail;
-    double weight = 0;
-    if (item["name"].get(name) != simdjson::SUCCESS ||
-        item["detail"].get(detail) != simdjson::SUCCESS ||
-        item["weight"].get(weight) != simdjson::SUCCESS)
-      return corrupt(fmt::format("metadata 'members' lacks a field at member {}", members.size()));
-    members.push_back({std::string(name), std::string(detail), weight});
-  }
-  return members;
-}
-
-/// Fetches tensors, remembers the first thing that was wrong.
-struct Fetch {
-  const TensorFile& file;
-  std::optional<Error> wrong = std::nullopt;
-
-  Tensor get(std::string_view name, DType type, std::initializer_list<std::size_t> shape) {
-    auto tensor = file.tensor(name, type, {shape.begin(), shape.size()});
-    if (tensor) return *tensor;
-    if (!wrong) wrong = tensor.error();
-    return Tensor{type, {}, {}};
-  }
-  std::span<const float> f32(std::string_view name, std::initializer_list<std::size_t> shape) {
-    return get(name, DType::kF32, shape).f32();
-  }
-  void require(bool condition, std::string_view sentence) {
-    if (!condition && !wrong) wrong = corrupt(std::string(sentence));
-  }
-};
-
 }  // namespace
 
 std::string write_artefact(const Model& model, const std::map<std::string, std::string>& extra) {
   const std::size_t m = model.arms.size();
   TensorWriter out;
   for (const auto& [key, value] : extra) out.metadata(key, value);
-  out.metadata("format", std::string(kArtefactFormat));
-  out.metadata("feature_version", std::to_string(text::kFeatureVersion));
-  out.metadata("method", model.method);
-  out.metadata("static", model.is_static ? "true" : "false");
-  out.metadata("seed", std::to_string(model.seed));
-  out.metadata("rows", std::to_string(model.rows));
-  out.metadata("arms", arms_json(model.arms));
-  out.metadata("members", members_json(model.members));
+  add_common_metadata({model.method, model.is_static, model.seed, model.rows}, model.arms,
+                      model.members, out);
   out.metadata("out_of_fold_hull_gain", fmt::format("{:.6f}", model.hull_gain));
   out.metadata("out_of_fold_hull_gain_se", fmt::format("{:.6f}", model.hull_gain_se));
 
@@ -139,14 +30,7 @@ std::string write_artefact(const Model& model, const std::map<std::string, std::
                        const std::vector<float>& values) {
     out.add(std::move(name), std::move(shape), std::span<const float>(values));
   };
-  const Embedding& e = model.embedding;
-  f32("embedding.idf", {e.idf.size()}, e.idf);
-  out.add("embedding.table", {e.table.size() / kEmbeddingDims, kEmbeddingDims},
-          std::span<const std::int8_t>(e.table));
-  f32("embedding.column_scale", {e.column_scale.size()}, e.column_scale);
-  f32("embedding.surface_mean", {e.surface_mean.size()}, e.surface_mean);
-  f32("embedding.surface_scale", {e.surface_scale.size()}, e.surface_scale);
-  f32("embedding.bytes", {2}, {e.mean_bytes, e.max_bytes});
+  add_embedding(model.embedding, out);
   f32("base", {m}, model.base);
   f32("linear", {model.linear.size() / m, m}, model.linear);
   const std::size_t tasks_or_1 = std::max<std::size_t>(1, model.task_table.size() / m);
@@ -209,16 +93,7 @@ Result<Artefact> Artefact::read(std::string_view bytes) {
   a.file = std::move(*parsed);
 
   // 1. Is it ours, and of this build?
-  if (const auto format = a.file.metadata("format"); format != kArtefactFormat)
-    return corrupt(
-        fmt::format("this safetensors file is no router: its format is '{}'; expected '{}'", format,
-                    kArtefactFormat));
-  if (const auto version = a.file.metadata("feature_version");
-      version != std::to_string(text::kFeatureVersion))
-    return corrupt(fmt::format(
-        "the router was trained with feature version {}; this build reads version {}: train "
-        "it again",
-        version, text::kFeatureVersion));
+  if (auto ours = check_format(a.file); !ours) return ours.error();
   auto arms = read_arms(a.file.metadata("arms"));
   if (!arms) return arms.error();
   a.arms = std::move(*arms);
@@ -238,17 +113,7 @@ Result<Artefact> Artefact::read(std::string_view bytes) {
   Fetch fetch{a.file};
   ModelView& v = a.view;
   v.arms = m;
-  v.embedding.idf = fetch.f32("embedding.idf", {any});
-  const std::size_t buckets = v.embedding.idf.size();
-  fetch.require(
-      buckets == 0 || buckets == text::kBuckets,
-      fmt::format("tensor 'embedding.idf' has {} buckets; expected {}", buckets, text::kBuckets));
-  v.embedding.table = fetch.get("embedding.table", DType::kI8, {buckets, kEmbeddingDims}).i8();
-  const std::size_t one = buckets == 0 ? 0 : 1;
-  v.embedding.column_scale = fetch.f32("embedding.column_scale", {one * kEmbeddingDims});
-  v.embedding.surface_mean = fetch.f32("embedding.surface_mean", {one * text::kSurfaceCount});
-  v.embedding.surface_scale = fetch.f32("embedding.surface_scale", {one * text::kSurfaceCount});
-  const auto lengths = fetch.f32("embedding.bytes", {2});
+  v.embedding = fetch_embedding(fetch);
   v.base = fetch.f32("base", {m});
   v.linear = fetch.f32("linear", {rows_of("linear", DType::kF32, m) == 0 ? 0 : kQualityDims, m});
   const std::size_t tasks = rows_of("task.table", DType::kF32, m);
@@ -288,9 +153,7 @@ Result<Artefact> Artefact::read(std::string_view bytes) {
   // 3. Values that later code relies on.
   const bool learns = !v.linear.empty() || !v.encoder_linear.empty() || tasks > 0 ||
                       clusters > 0 || exemplars > 0;
-  fetch.require(buckets > 0, "tensor 'embedding.idf' is empty; expected a value for every bucket");
   fetch.require(!learns || !a.is_static, "the router says that it is static, but it has members");
-  fetch.require(lengths[0] > 0 && lengths[1] > 0, "tensor 'embedding.bytes' must be above 0");
   fetch.require(clusters == 0 || clusters >= kNearClusters,
                 "tensor 'cluster.table' has too few clusters");
   fetch.require(exemplars == 0 || (k[0] > 0 && beta[0] >= 0),
@@ -309,8 +172,6 @@ Result<Artefact> Artefact::read(std::string_view bytes) {
     fetch.require(v.se_floor[j] >= 0 && v.noise[j] >= 0,
                   fmt::format("the standard error of arm {} is negative", j));
   }
-  v.embedding.mean_bytes = lengths[0];
-  v.embedding.max_bytes = lengths[1];
   v.neighbours = {static_cast<std::uint32_t>(std::max(k[0], 0)), beta[0]};
   for (std::size_t p = 0; p < pruned; ++p) {
     const std::int32_t* arm = &pruned_arms[3 * p];

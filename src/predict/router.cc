@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -11,17 +10,10 @@
 #include "base/file.h"
 #include "predict/artefact.h"
 #include "predict/encoder.h"
+#include "predict/published_artefact.h"
+#include "predict/router_scratch.h"
 
 namespace rung::predict {
-
-struct Scratch::Impl {
-  text::FeatureReader reader;
-  text::Features features;
-  std::array<float, kDesignDims> design{};
-  EstimateScratch estimate;
-  EncoderScratch encoder;
-  std::vector<float> encoded;
-};
 
 Scratch::Scratch() : impl(std::make_unique<Impl>()) {}
 Scratch::~Scratch() = default;
@@ -110,17 +102,39 @@ class LoadedRouter final : public Router {
 
 }  // namespace
 
+bool Router::utilities(std::string_view, float, std::span<const std::uint8_t>, std::span<float>,
+                       Scratch&) const {
+  return false;
+}
+
+QualityScale Router::quality_scale() const {
+  const std::string_view name = metadata("quality_scale");
+  return name == "win_chance"     ? QualityScale::kWinChance
+         : name == "match_chance" ? QualityScale::kMatchChance
+                                  : QualityScale::kExpectedScore;
+}
+
+Result<std::shared_ptr<const Router>> Router::from_bytes(std::string file) {
+  auto bytes = std::make_unique<const std::string>(std::move(file));
+  const auto parsed = TensorFile::parse(*bytes);
+  if (!parsed) return parsed.error();
+  if (find_published(parsed->metadata("method")) != nullptr)
+    return make_published_router(std::move(bytes));
+  auto artefact = Artefact::read(*bytes);
+  if (!artefact) return artefact.error();
+  auto encoder = find_encoder(*artefact);
+  if (!encoder) return encoder.error();
+  return std::shared_ptr<const Router>(std::make_shared<LoadedRouter>(
+      std::move(bytes), std::move(*artefact), std::move(*encoder)));
+}
+
 Result<std::shared_ptr<const Router>> Router::load(const std::filesystem::path& path) {
   // Read, not mapped: somebody may cut or overwrite the file while it is in use.
   auto file = read_file(path);
   if (!file) return file.error();
-  auto bytes = std::make_unique<const std::string>(std::move(*file));
-  auto artefact = Artefact::read(*bytes);
-  if (!artefact) return artefact.error().with(path.string());
-  auto encoder = find_encoder(*artefact);
-  if (!encoder) return encoder.error().with(path.string());
-  return std::shared_ptr<const Router>(std::make_shared<LoadedRouter>(
-      std::move(bytes), std::move(*artefact), std::move(*encoder)));
+  auto router = from_bytes(std::move(*file));
+  if (!router) return router.error().with(path.string());
+  return router;
 }
 
 }  // namespace rung::predict

@@ -5,40 +5,10 @@
 #include <cstdlib>
 
 #include "base/random.h"
+#include "predict/testing.h"
 
 namespace rung::predict {
 namespace {
-
-/// 600 prompts of two kinds. Planted: each of two arms is good at one kind; else both scores are
-/// coins. The first costs a tenth.
-outcomes::Table two_kinds(bool planted) {
-  outcomes::Table table;
-  table.arms = {"words", "numbers"};
-  Rng rng(4);
-  for (std::size_t i = 0; i < 600; ++i) {
-    const bool numbers = rng.below(2) == 1;
-    std::string prompt = numbers ? "Compute" : "Describe";
-    for (int w = 0; w < 9;
-         ++w) {  // words of three letters, from one half of the alphabet for each kind
-      prompt.push_back(' ');
-      for (int c = 0; c < 3; ++c)
-        prompt.push_back(
-            static_cast<char>((numbers ? 'a' : 'n') + static_cast<int>(rng.below(13))));
-    }
-    table.ids.push("q" + std::to_string(i));
-    table.prompts.push(prompt);
-    table.category.push_back(outcomes::kNoCategory);
-    for (std::size_t j = 0; j < 2; ++j) {
-      const double good =
-          planted ? ((j == 1) == numbers ? (numbers ? 0.95 : 0.9) : (numbers ? 0.2 : 0.6)) : 0.5;
-      table.score.push_back(rng.uniform() < good ? 1.0f : 0.0f);
-      table.cost.push_back(j == 0 ? 0.0001f : 0.001f);
-      table.prompt_tokens.push_back(outcomes::kNoTokens);
-      table.completion_tokens.push_back(outcomes::kNoTokens);
-    }
-  }
-  return table;
-}
 
 std::vector<float> qualities(const Model& model, std::string_view prompt) {
   const ModelView view = model.view();
@@ -50,7 +20,7 @@ std::vector<float> qualities(const Model& model, std::string_view prompt) {
 }
 
 TEST(Train, FindsAPlantedSplitOfTasks) {
-  const auto model = train(two_kinds(true));
+  const auto model = train(testing::two_kinds(true));
   ASSERT_TRUE(model) << model.error().message;
   EXPECT_FALSE(model->is_static);
   EXPECT_GT(model->hull_gain, 5);
@@ -61,7 +31,7 @@ TEST(Train, FindsAPlantedSplitOfTasks) {
 }
 
 TEST(Train, IsStaticOnNoiseAndSaysWhy) {
-  const auto model = train(two_kinds(false));
+  const auto model = train(testing::two_kinds(false));
   ASSERT_TRUE(model) << model.error().message;
   EXPECT_TRUE(model->is_static);
   EXPECT_EQ(model->members.back().name, "static");
@@ -69,7 +39,7 @@ TEST(Train, IsStaticOnNoiseAndSaysWhy) {
 }
 
 TEST(Train, RoutesOnPredictedCostsWhereQualityDoesNotVary) {
-  outcomes::Table table = two_kinds(false);
+  outcomes::Table table = testing::two_kinds(false);
   for (std::size_t i = 0; i < table.rows(); ++i) {
     // The second arm is better by the same amount on all prompts, and dear on words alone.
     table.score[table.cell(i, 0)] = 0.5f;
@@ -85,7 +55,7 @@ TEST(Train, RoutesOnPredictedCostsWhereQualityDoesNotVary) {
 }
 
 TEST(Train, LearnsWhereCellsAreMissingAtRandom) {
-  outcomes::Table table = two_kinds(true);
+  outcomes::Table table = testing::two_kinds(true);
   Rng rng(3);
   for (float& score : table.score)
     if (rng.uniform() < 0.2) score = outcomes::kMissing;
@@ -96,7 +66,7 @@ TEST(Train, LearnsWhereCellsAreMissingAtRandom) {
 }
 
 TEST(Train, IsStaticWhereNoRowHasTwoArmsToCompare) {
-  outcomes::Table table = two_kinds(true);
+  outcomes::Table table = testing::two_kinds(true);
   for (std::size_t i = 0; i < table.rows(); ++i) table.score[table.cell(i, i % 2)] = outcomes::kMissing;
   const auto model = train(table);
   ASSERT_TRUE(model) << model.error().message;
@@ -104,9 +74,9 @@ TEST(Train, IsStaticWhereNoRowHasTwoArmsToCompare) {
 }
 
 TEST(Train, GivesTheSameModelOnAnyNumberOfThreads) {
-  const auto many = train(two_kinds(true));
+  const auto many = train(testing::two_kinds(true));
   ::setenv("RUNG_THREADS", "1", 1);
-  const auto one = train(two_kinds(true));
+  const auto one = train(testing::two_kinds(true));
   ::unsetenv("RUNG_THREADS");
   ASSERT_TRUE(many && one);
   EXPECT_EQ(many->embedding.table, one->embedding.table);
@@ -118,10 +88,11 @@ TEST(Train, GivesTheSameModelOnAnyNumberOfThreads) {
 
 TEST(Train, RefusesWhatItCannotLearnFrom) {
   EXPECT_EQ(train({}).error().code, ErrorCode::kInvalidData);
-  EXPECT_EQ(train(two_kinds(true), {.method = "magic"}).error().code, ErrorCode::kInvalidArgument);
-  EXPECT_EQ(train(two_kinds(true), {.method = "linear", .folds = 1}).error().code,
+  EXPECT_EQ(train(testing::two_kinds(true), {.method = "magic"}).error().code,
             ErrorCode::kInvalidArgument);
-  outcomes::Table free = two_kinds(true);
+  EXPECT_EQ(train(testing::two_kinds(true), {.method = "linear", .folds = 1}).error().code,
+            ErrorCode::kInvalidArgument);
+  outcomes::Table free = testing::two_kinds(true);
   for (float& cost : free.cost) cost = outcomes::kMissing;
   EXPECT_EQ(train(free).error().code, ErrorCode::kInvalidData);
 }

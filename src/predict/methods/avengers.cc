@@ -182,29 +182,55 @@ Result<void> Avengers::retire_arm(std::size_t arm) {
   return {};
 }
 
-void ClusterRouter::scores(std::span<const float> query, std::span<const std::uint8_t> capable,
-                           const ScoreWeights& weights, std::span<double> out) const {
-  RUNG_CHECK(static_cast<Index>(query.size()) == centroids.cols() && out.size() == arms(),
-             "a query has the embeddings' dimensions, and each arm has a place");
-  RUNG_CHECK(check_weights(weights).has_value(), "weights of scores are checked by the caller");
+ClusterRouter::Near ClusterRouter::nearest(std::span<const float> query) const {
+  RUNG_CHECK(static_cast<Index>(query.size()) == centroids.cols(),
+             "a query has the embeddings' dimensions");
   const VectorD x = unit(query);
   RUNG_CHECK(x.allFinite(), "an embedding is finite");
   std::vector<double> far(clusters());
   for (std::size_t c = 0; c < far.size(); ++c)
     far[c] = cluster_distance(x, centroids.row(static_cast<Index>(c)), distance);
-  // 1. The nearest clusters, equal ones by index.
-  std::vector<std::size_t> order(far.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  const std::size_t count = std::min(near, order.size());
+  Near out;
+  out.cluster.resize(far.size());
+  std::iota(out.cluster.begin(), out.cluster.end(), std::size_t{0});
+  const std::size_t count = std::min(near, far.size());
   std::ranges::partial_sort(
-      order, order.begin() + static_cast<std::ptrdiff_t>(count),
+      out.cluster, out.cluster.begin() + static_cast<std::ptrdiff_t>(count),
       [&](auto a, auto b) { return far[a] < far[b] || (far[a] == far[b] && a < b); });
+  out.cluster.resize(count);
+  for (const std::size_t c : out.cluster) out.distance.push_back(far[c]);
+  return out;
+}
+
+void ClusterRouter::expected_quality(std::span<const float> query, std::span<double> out) const {
+  RUNG_CHECK(out.size() == arms(), "each arm has a place");
+  const Near close = nearest(query);
+  std::vector<double> weight(close.cluster.size(), 1.0);
+  if (how != Aggregation::kPaper) weight = cluster_weights(close.distance, beta);
+  for (std::size_t i = 0; i < arms(); ++i) {
+    double sum = 0, total = 0;
+    for (std::size_t k = 0; k < weight.size(); ++k) {
+      const double q = quality(static_cast<Index>(close.cluster[k]), static_cast<Index>(i));
+      if (!std::isfinite(q)) continue;
+      sum += weight[k] * q;
+      total += weight[k];
+    }
+    out[i] = sum / total;  // 0 / 0 is NaN: unknown
+  }
+}
+
+void ClusterRouter::scores(std::span<const float> query, std::span<const std::uint8_t> capable,
+                           const ScoreWeights& weights, std::span<double> out) const {
+  RUNG_CHECK(out.size() == arms(), "each arm has a place");
+  RUNG_CHECK(check_weights(weights).has_value(), "weights of scores are checked by the caller");
+  // 1. The nearest clusters.
+  const Near close = nearest(query);
+  const std::size_t count = close.cluster.size();
   // 2. The arms in each.
   MatrixD table(static_cast<Index>(count), quality.cols());
-  std::vector<double> near_far(count), q(arms()), c(arms()), row(arms());
+  std::vector<double> q(arms()), c(arms()), row(arms());
   for (std::size_t k = 0; k < count; ++k) {
-    const auto at = static_cast<Index>(order[k]);
-    near_far[k] = far[order[k]];
+    const auto at = static_cast<Index>(close.cluster[k]);
     for (std::size_t i = 0; i < arms(); ++i) {
       q[i] = quality(at, static_cast<Index>(i));
       c[i] = cost(at, static_cast<Index>(i));
@@ -214,7 +240,7 @@ void ClusterRouter::scores(std::span<const float> query, std::span<const std::ui
       table(static_cast<Index>(k), static_cast<Index>(i)) = row[i];
   }
   // 3. One score each.
-  aggregate(table, cluster_weights(near_far, beta), how, out);
+  aggregate(table, cluster_weights(close.distance, beta), how, out);
 }
 
 bool Avengers::arm_is_known(std::size_t arm, bool with_cost) const {

@@ -53,6 +53,15 @@ struct ClusterRouter {
 
   std::size_t arms() const { return static_cast<std::size_t>(quality.cols()); }
   std::size_t clusters() const { return static_cast<std::size_t>(centroids.rows()); }
+  /// The clusters nearest to a query, nearest first, equal ones by index, and how far they are.
+  struct Near {
+    std::vector<std::size_t> cluster;
+    std::vector<double> distance;
+  };
+  Near nearest(std::span<const float> query) const;
+  /// Expected score of each arm: the mean of its means in the near clusters that have one, plain
+  /// for kPaper, else weighted as their scores are; NaN where none has one. `out` [m].
+  void expected_quality(std::span<const float> query, std::span<double> out) const;
   /// A score for each arm, kNotScored where it cannot be chosen; NaN never leaves. `query` [d],
   /// finite; `capable` [m] or empty (all): what lacks a capability must not be scored, or a cheap
   /// arm wins without being able to answer. `weights` must pass check_weights. `out` [m].
