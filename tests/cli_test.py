@@ -83,6 +83,22 @@ class Commands(unittest.TestCase):
         self.assertAlmostEqual(sum(s["added"]["value"] for s in worth["sources"]), worth["hull_gain"]["value"], places=6)
         self.refused("evaluate", "--router", router, "--outcomes", OUTCOMES, "--samples", OUTCOMES, says=["outcomes.jsonl:1", "samples"])
 
+    def test_reproduce_writes_a_row_for_each_claim_and_is_quiet_in_a_pipe(self):
+        data, out = self.folder / "data", self.folder / "out"
+        data.mkdir()
+        (data / "outcomes-toy.jsonl").write_bytes(OUTCOMES.read_bytes())
+        done = cli("reproduce", "--data", data, "--out", out, "--bootstrap", "20")
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done)
+        text, page = (out / "reproduce.md").read_text(), (out / "reproduce.html").read_text()
+        self.assertGreaterEqual(text.count('<a id="'), 50)
+        self.assertEqual(text.count('<a id="'), page.count("<tr id='"))
+        self.assertNotRegex(page, r"""(?:src|href)=["']?https?:""")
+        self.assertEqual(sorted(p.name for p in out.iterdir()), ["reproduce.html", "reproduce.md"])
+
+    def test_reproduce_refuses_a_folder_that_is_not_there(self):
+        self.refused("reproduce", "--data", self.folder / "none", "--out", self.folder / "out", says="none")
+        self.assertFalse((self.folder / "out").exists())
+
     def test_calibrate_by_share_gives_the_threshold_that_the_gateway_would_need(self):
         estimates = self.folder / "per-query.jsonl"
         self.assertEqual(cli("evaluate", "--router", world.trained_router(), "--outcomes", OUTCOMES, "--bootstrap", "0",

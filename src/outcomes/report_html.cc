@@ -20,7 +20,7 @@ svg{width:100%;min-width:660px;height:auto;display:block}svg text{font:12px syst
 .grid{stroke:var(--line)}path{fill:none;stroke-width:2.5;stroke-linejoin:round}path.router{stroke:var(--router)}path.static{stroke:var(--static);stroke-dasharray:7 4}path.oracle{stroke:var(--oracle);stroke-width:1.5;stroke-dasharray:2 4}path.label{stroke:var(--label);stroke-width:1.8}
 path.band{fill:var(--router);opacity:.16;stroke:none}circle{stroke:var(--page);stroke-width:1.5}circle.router{fill:none;stroke:var(--router);stroke-width:2.5}circle.single{fill:var(--soft)}circle.hull{fill:var(--static)}circle.random{fill:var(--page);stroke:var(--soft)}
 .key{display:flex;flex-wrap:wrap;gap:6px 20px;color:var(--soft);font-size:13px;margin:6px 0 0}.key i{display:inline-block;width:24px;border-top:3px solid;vertical-align:middle;margin-right:6px}
-.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:14px}th,td{text-align:right;padding:5px 10px;border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums;white-space:nowrap}th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:600}td.remark,th.remark{text-align:left;color:var(--soft);padding-left:24px}
+.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:14px}th,td{text-align:right;padding:5px 10px;border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums;white-space:nowrap}th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:600}td.remark,th.remark{text-align:left;color:var(--soft);padding-left:24px}td.wrap{white-space:normal;min-width:260px}
 @media(max-width:560px){body{padding:20px 12px 40px}.figures{display:grid;grid-template-columns:1fr 1fr}th,td{padding:5px 6px}table{font-size:13px}}
 )";
 

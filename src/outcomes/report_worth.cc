@@ -134,9 +134,10 @@ std::string worth_html(const Worth& worth) {
       "class=remark></th></tr>\n";
   for (const Line& l : lines_of(worth)) {
     const bool part = l.name.starts_with("  ");
-    out += fmt::format("<tr><td>{}{}</td><td>{}</td><td>{}</td><td class=remark>{}</td></tr>\n",
-                       part ? "&emsp;" : "", escape_html(l.name.substr(part ? 2 : 0)), l.value,
-                       l.interval, escape_html(l.remark));
+    out +=
+        fmt::format("<tr><td>{}{}</td><td>{}</td><td>{}</td><td class='remark wrap'>{}</td></tr>\n",
+                    part ? "&emsp;" : "", escape_html(l.name.substr(part ? 2 : 0)), l.value,
+                    l.interval, escape_html(l.remark));
   }
   return out + "</table></div>\n";
 }

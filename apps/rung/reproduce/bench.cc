@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/parallel.h"
 #include "base/progress.h"
@@ -16,6 +17,8 @@ namespace rung::reproduce {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr double kLeastPrice = 1e-12;  // USD; where strong is expected to cost no more
 
 // "outcomes-x.jsonl.gz" with "outcomes-" is "x"; empty for other files.
 std::string name_of(const std::string& file, std::string_view prefix) {
@@ -58,15 +61,18 @@ std::optional<Pair> pair_of(const Set& set) {
   if (pair.weak == pair.strong) return std::nullopt;
   const outcomes::Estimated data = set.data();
   struct Row {
-    double score;
+    double score, value;
     std::size_t row;
   };
   std::vector<Row> rows;
   for (std::size_t row = 0; row < data.rows; ++row) {
     if (!data.usable(row, pair.weak) || !data.usable(row, pair.strong)) continue;
-    rows.push_back({static_cast<double>(data.est_quality[data.cell(row, pair.strong)]) -
-                        static_cast<double>(data.est_quality[data.cell(row, pair.weak)]),
-                    row});
+    const std::size_t w = data.cell(row, pair.weak), s = data.cell(row, pair.strong);
+    const double gain =
+        static_cast<double>(data.est_quality[s]) - static_cast<double>(data.est_quality[w]);
+    const double price =
+        static_cast<double>(data.est_cost[s]) - static_cast<double>(data.est_cost[w]);
+    rows.push_back({gain, gain / std::max(price, kLeastPrice), row});
   }
   if (rows.empty()) return std::nullopt;
   std::stable_sort(rows.begin(), rows.end(),
@@ -80,6 +86,10 @@ std::optional<Pair> pair_of(const Set& set) {
     pair.weak_cost.push_back(data.cost[w]);
     pair.strong_cost.push_back(data.cost[s]);
   }
+  pair.by_value.resize(rows.size());
+  std::iota(pair.by_value.begin(), pair.by_value.end(), std::size_t{0});
+  std::stable_sort(pair.by_value.begin(), pair.by_value.end(),
+                   [&](std::size_t a, std::size_t b) { return rows[a].value > rows[b].value; });
   return pair;
 }
 

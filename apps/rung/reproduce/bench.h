@@ -28,12 +28,15 @@ struct Options {
 };
 
 /// The strong and the weak arm of a set, on the rows where both are known. [n] each, ordered by
-/// `score`, highest first.
+/// `score`, highest first: the order in which a router that looks at quality alone calls strong.
 struct Pair {
   std::size_t weak = 0, strong = 0;  // arms: the cheapest, the best single
   std::vector<double> score;         // of going strong: expected strong minus expected weak
   std::vector<double> weak_score, strong_score, weak_cost, strong_cost;
   std::vector<std::size_t> row;  // of the table
+  // Places by expected gain per expected dollar, highest first: the order in which rung, which
+  // minds what a query will cost, calls strong.
+  std::vector<std::size_t> by_value;
   std::size_t rows() const { return score.size(); }
 };
 

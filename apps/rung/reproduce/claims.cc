@@ -25,6 +25,7 @@ const std::vector<Claim>& claims() {
     std::vector<Claim> made;
     add_pair_claims(made);
     add_pool_claims(made);
+    add_field_claims(made);
     add_cascade_claims(made);
     add_compute_claims(made);
     add_other_claims(made);

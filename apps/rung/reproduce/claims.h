@@ -49,6 +49,7 @@ std::vector<std::pair<std::string_view, std::string_view>> checked_words();
 /// The parts of claims(), one file each.
 void add_pair_claims(std::vector<Claim>& out);     // RouteLLM, Hybrid-LLM, BEST-Route
 void add_pool_claims(std::vector<Claim>& out);     // Avengers, LLMRouterBench, RouterArena
+void add_field_claims(std::vector<Claim>& out);    // where queries go, prices, what a text tells
 void add_cascade_claims(std::vector<Claim>& out);  // FrugalGPT, AutoMix, router or cascade
 void add_compute_claims(std::vector<Claim>& out);  // test-time compute, sampling
 void add_other_claims(std::vector<Claim>& out);    // function calling, retrieval, teams, sessions

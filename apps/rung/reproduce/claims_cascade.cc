@@ -115,7 +115,7 @@ std::vector<Duel> duels(const Bench& bench) {
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
     const PairMeans m = means(p, all);
     if (!(m.strong > m.weak)) continue;
-    const auto curve = pair_curve(p, all);
+    const auto curve = pair_curve(p, all, Order::kValue);
     Duel duel{set.name, -1, 0};
     for (int step = 0; step <= 50; ++step) {
       const double error = 0.01 * step;

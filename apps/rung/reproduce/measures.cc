@@ -54,12 +54,17 @@ PoolPoints pool_points(const Set& set, std::span<const std::size_t> rows) {
   return out;
 }
 
+// Their names; of many, how many they are.
 std::string names(const Readings& readings, const std::function<bool(const Reading&)>& which) {
+  constexpr std::size_t kListed = 4;
   std::string out;
+  std::size_t count = 0;
   for (const Reading& r : readings) {
-    if (which(r)) out += (out.empty() ? "" : ", ") + r.set;
+    if (!which(r)) continue;
+    ++count;
+    out += (out.empty() ? "" : ", ") + r.set;
   }
-  return out;
+  return count > kListed ? fmt::format("{} of {}", count, readings.size()) : out;
 }
 
 Measured nothing_measured() {
@@ -85,12 +90,17 @@ std::optional<Reading> read(const std::string& set, std::size_t rows, const Stat
 
 std::string list(const Readings& readings, double unit, std::string_view form,
                  std::string_view suffix) {
-  const auto f = fmt::runtime(form);
+  // What rounds to nothing has no sign.
+  const auto number = [&](double value) {
+    std::string text = fmt::format(fmt::runtime(form), unit * value);
+    if (text.find_first_of("123456789") == std::string::npos && text.front() == '-')
+      text.erase(0, 1);
+    return text;
+  };
   std::string out;
   for (const Reading& r : readings) {
-    out += fmt::format("{}{} {}{} ({} to {})", out.empty() ? "" : "; ", r.set,
-                       fmt::format(f, unit * r.value), suffix, fmt::format(f, unit * r.low),
-                       fmt::format(f, unit * r.high));
+    out += fmt::format("{}{} {}{} ({} to {})", out.empty() ? "" : "; ", r.set, number(r.value),
+                       suffix, number(r.low), number(r.high));
   }
   return out;
 }
@@ -102,7 +112,9 @@ Measured judge_up_to(const Readings& readings, double published, double nothing,
   const std::string reached =
       names(readings, [&](const Reading& r) { return sure(r) && r.value >= published; });
   const std::string some = names(readings, sure);
-  if (!reached.empty()) return {Verdict::kHolds, std::move(number), "reached on " + reached};
+  if (!reached.empty())
+    return {Verdict::kHolds, std::move(number),
+            "reached on " + reached + "; surely more than nothing on " + some};
   if (!some.empty())
     return {Verdict::kInPart, std::move(number),
             "the published size is reached nowhere; surely more than nothing on " + some};
@@ -138,13 +150,15 @@ PairMeans means(const Pair& pair, std::span<const std::size_t> rows) {
   return out;
 }
 
-std::vector<outcomes::Point> pair_curve(const Pair& pair, std::span<const std::size_t> rows) {
+std::vector<outcomes::Point> pair_curve(const Pair& pair, std::span<const std::size_t> rows,
+                                        Order order) {
   const auto count = counts(pair.rows(), rows);
   const PairMeans all_weak = means(pair, rows);
   const auto n = static_cast<double>(rows.size());
   std::vector<outcomes::Point> out{{all_weak.weak_cost, all_weak.weak}};
   out.reserve(rows.size() + 1);
-  for (std::size_t row = 0; row < count.size(); ++row) {
+  for (std::size_t place = 0; place < count.size(); ++place) {
+    const std::size_t row = order == Order::kScore ? place : pair.by_value[place];
     for (std::uint32_t i = 0; i < count[row]; ++i) {
       out.push_back({out.back().cost + (pair.strong_cost[row] - pair.weak_cost[row]) / n,
                      out.back().score + (pair.strong_score[row] - pair.weak_score[row]) / n});
@@ -165,7 +179,7 @@ std::optional<double> pair_saving(const Pair& pair, std::span<const std::size_t>
                                   double fraction) {
   const PairMeans m = means(pair, rows);
   if (!(m.strong_cost > 0) || !(m.strong > m.weak)) return std::nullopt;
-  const auto cost = cost_at(pair_curve(pair, rows), fraction * m.strong);
+  const auto cost = cost_at(pair_curve(pair, rows, Order::kValue), fraction * m.strong);
   if (!cost) return 0;
   return 1 - *cost / m.strong_cost;
 }
@@ -181,7 +195,7 @@ std::optional<double> coin_saving(const Pair& pair, std::span<const std::size_t>
 std::optional<double> pair_cpt(const Pair& pair, std::span<const std::size_t> rows, double x) {
   const PairMeans m = means(pair, rows);
   if (!(m.strong > m.weak)) return std::nullopt;
-  const auto curve = pair_curve(pair, rows);
+  const auto curve = pair_curve(pair, rows, Order::kScore);
   const double wanted = m.weak + x * (m.strong - m.weak);
   for (std::size_t i = 0; i < curve.size(); ++i) {
     if (curve[i].score >= wanted - 1e-12)
@@ -193,7 +207,7 @@ std::optional<double> pair_cpt(const Pair& pair, std::span<const std::size_t> ro
 std::optional<double> pair_apgr(const Pair& pair, std::span<const std::size_t> rows) {
   const PairMeans m = means(pair, rows);
   if (!(m.strong > m.weak)) return std::nullopt;
-  const auto curve = pair_curve(pair, rows);
+  const auto curve = pair_curve(pair, rows, Order::kScore);
   double area = 0;
   for (std::size_t i = 1; i < curve.size(); ++i)
     area += 0.5 * (curve[i].score + curve[i - 1].score) / static_cast<double>(rows.size());

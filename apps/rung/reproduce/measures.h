@@ -44,19 +44,23 @@ struct PairMeans {
   double weak = 0, strong = 0, weak_cost = 0, strong_cost = 0;
 };
 PairMeans means(const Pair& pair, std::span<const std::size_t> rows);
-/// Strong calls go by score, highest first: the point after each one, from none to all
-/// [rows + 1]. `cost` and `score` are means.
-std::vector<outcomes::Point> pair_curve(const Pair& pair, std::span<const std::size_t> rows);
+/// The point after each strong call, from none to all [rows + 1]; `cost` and `score` are means.
+enum class Order { kScore, kValue };  // as Pair has them
+std::vector<outcomes::Point> pair_curve(const Pair& pair, std::span<const std::size_t> rows,
+                                        Order order);
 /// The lowest mean cost on the curve whose score is at least `score`.
 std::optional<double> cost_at(std::span<const outcomes::Point> curve, double score);
-/// Share of all-strong's cost that is saved at `fraction` of its score: by the router, by a coin.
+/// Share of all-strong's cost that is saved at `fraction` of its score: by the router (kValue), by
+/// a coin.
 std::optional<double> pair_saving(const Pair& pair, std::span<const std::size_t> rows,
                                   double fraction);
 std::optional<double> coin_saving(const Pair& pair, std::span<const std::size_t> rows,
                                   double fraction);
-/// Smallest share of strong calls that recovers `x` of the gap.
+/// By score, as its source orders them. Smallest share of strong calls that recovers `x` of the
+/// gap.
 std::optional<double> pair_cpt(const Pair& pair, std::span<const std::size_t> rows, double x);
-/// Area between the curve over the share of strong calls and "always weak", over the rectangle.
+/// By score. Area between the curve over the share of strong calls and "always weak", over the
+/// rectangle.
 std::optional<double> pair_apgr(const Pair& pair, std::span<const std::size_t> rows);
 
 // ---- a whole pool, on rows of the table, with repeats

@@ -83,9 +83,10 @@ std::string_view colour(Verdict v) {
 }  // namespace
 
 std::string page_markdown(const Bench& bench, const std::vector<Row>& rows) {
-  std::string out =
-      fmt::format("# What the literature says of routing, on this data\n\n{} claims: {}.\n\n{}\n",
-                  rows.size(), counts(rows), explain(bench.options));
+  std::string out = fmt::format(
+      "# What the literature says of routing, on this data\n\nMade by `rung reproduce`. {} claims: "
+      "{}.\n\n{}\n",
+      rows.size(), counts(rows), explain(bench.options));
   out +=
       "\n| set | trained on | measured on | arms | weak, strong | hull gain "
       "|\n|---|---|---|---|---|---|\n";
