@@ -68,6 +68,21 @@ class Commands(unittest.TestCase):
         self.assertIn("RouterArena", text)
         self.assertNotRegex(text, r"""(?:src|href)=["']https?:""")
 
+    def test_evaluate_ends_with_a_plain_answer_and_says_what_sampling_cannot_reach(self):
+        router = world.trained_router()
+        text = cli("evaluate", "--router", router, "--outcomes", OUTCOMES).stdout.splitlines()[-1]
+        self.assertRegex(text, r"^(Keep the router on|Switch the router off): ")
+        samples = self.folder / "samples.jsonl"
+        rows = [{"id": f"q{i}", "models": {"rung-small": [{"correct": i == 0}, {"correct": False}],
+                                           "rung-large": [{"correct": True}]}} for i in range(4)]
+        samples.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        done = cli("evaluate", "--router", router, "--outcomes", OUTCOMES, "--samples", samples, "--json")
+        worth = json.loads(done.stdout)["worth"]
+        self.assertIn(worth["router"], ("on", "off"))
+        self.assertEqual(worth["out_of_reach_of_sampling"]["share"]["value"], 0.75, worth)
+        self.assertAlmostEqual(sum(s["added"]["value"] for s in worth["sources"]), worth["hull_gain"]["value"], places=6)
+        self.refused("evaluate", "--router", router, "--outcomes", OUTCOMES, "--samples", OUTCOMES, says=["outcomes.jsonl:1", "samples"])
+
     def test_calibrate_by_share_gives_the_threshold_that_the_gateway_would_need(self):
         estimates = self.folder / "per-query.jsonl"
         self.assertEqual(cli("evaluate", "--router", world.trained_router(), "--outcomes", OUTCOMES, "--bootstrap", "0",

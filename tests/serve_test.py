@@ -415,6 +415,20 @@ class Stops(Serve):
         self.gateway.popen.send_signal(signal.SIGINT)
         self.assertEqual(self.gateway.popen.wait(10), 0)
 
+    def test_at_once_on_a_second_signal_with_what_was_cut_off_in_the_ledger(self):
+        self.start()
+        silent = self.gateway.open_chat("[[hang]]", model="rung-small")
+        running = self.gateway.open_chat("[[slow]]", model="rung-small", stream=True)
+        self.assertTrue(wait_for(lambda: len(self.upstream.seen) == 2))
+        self.assertIn(b"data:", running.recv(65536))
+        for _ in range(2):
+            self.gateway.popen.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+        self.assertEqual(self.gateway.popen.wait(10), 0, self.gateway.output())
+        self.assertEqual(ledger_rows(self.gateway.ledger, "outcome = 'internal' and error like '%stopped%'"), 2)
+        self.assertEqual(ledger_rows(self.gateway.ledger, "completion_tokens > 0 and spent_nano > 0"), 1, "the stream had begun")
+        silent.close()
+
     def test_with_status_2_and_a_sentence_when_the_port_is_taken(self):
         self.start()
         again = world.cli("serve", "--config", self.gateway.config, env={"UPSTREAM_KEY": "x"}, timeout=20)

@@ -20,6 +20,7 @@ void add_split(CLI::App& app, Action& action);
 void add_route(CLI::App& app, Action& action);
 void add_models(CLI::App& app, Action& action);
 void add_import(CLI::App& app, Action& action);
+void add_reproduce(CLI::App& app, Action& action);
 void add_replay(CLI::App& app, Action& action);
 void add_serve(CLI::App& app, Action& action);
 void add_check_config(CLI::App& app, Action& action);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <optional>
 #include <unordered_map>
 
 #include "base/file.h"
@@ -22,7 +23,7 @@ namespace {
 
 struct EvaluateOptions {
   std::string router;
-  std::vector<std::string> outcomes;
+  std::vector<std::string> outcomes, samples;
   std::string per_query, html;
   bool json = false, ignore_unknown_arms = false;
   std::size_t bootstrap = 1000;
@@ -105,7 +106,7 @@ Result<Shared> shared_arms(const predict::Router& router, const outcomes::Table&
 
 Result<outcomes::Comparison> judge(const predict::Router& router, const outcomes::Table& table,
                                    const Estimates& estimates, const Shared& shared,
-                                   const EvaluateOptions& options,
+                                   const EvaluateOptions& options, const outcomes::Samples* samples,
                                    std::vector<std::string>& notes) {
   const std::size_t n = table.rows(), m = shared.in_table.size();
   outcomes::Table kept;
@@ -126,8 +127,17 @@ Result<outcomes::Comparison> judge(const predict::Router& router, const outcomes
     }
   }
   const outcomes::HullGainOptions how{.bootstrap = options.bootstrap, .seed = options.seed};
-  auto result = outcomes::compare(kept, {n, m, kept.score, kept.cost, quality, cost}, how);
+  const outcomes::Estimated data{n, m, kept.score, kept.cost, quality, cost};
+  auto result = outcomes::compare(kept, data, how);
   if (!result) return result;
+  auto worth = outcomes::worth(kept, data, result->gain, result->operating, samples, how);
+  if (!worth) return worth.error();
+  result->worth = std::move(*worth);
+  if (samples != nullptr && !result->worth->sampled) {
+    notes.push_back(
+        "the samples say nothing of what is out of reach: expected questions where two models have "
+        "samples that are known to be right or wrong");
+  }
   for (const std::size_t i : shared.in_router) {
     if (!router.arms()[i].has_cost) {
       notes.push_back(fmt::format("the router knows no cost for {}: it is never picked here",
@@ -154,12 +164,19 @@ Result<void> evaluate(const EvaluateOptions& options) {
   if (!router) return router.error();
   auto table = outcomes::read_table(options.outcomes);
   if (!table) return table.error();
+  std::optional<outcomes::Samples> samples;
+  if (!options.samples.empty()) {
+    auto read = outcomes::read_samples(options.samples);
+    if (!read) return read.error();
+    samples = std::move(*read);
+  }
   outcomes::ReportContext context{options.router, options.outcomes, {}};
   auto shared = shared_arms(**router, *table, options, context.notes);
   if (!shared) return shared.error();
   auto estimates = estimate_all(**router, *table);
   if (!estimates) return estimates.error();
-  auto result = judge(**router, *table, *estimates, *shared, options, context.notes);
+  auto result = judge(**router, *table, *estimates, *shared, options, samples ? &*samples : nullptr,
+                      context.notes);
   if (!result) return result.error();
   if ((*router)->is_static())
     context.notes.push_back("the router is the best static mixture of its training rows");
@@ -186,6 +203,9 @@ void add_evaluate(CLI::App& app, Action& action) {
   command->add_option("--router", options->router, "Artefact of rung train")->required();
   command->add_option("--outcomes", options->outcomes, "Outcome files; - is standard input")
       ->required();
+  command->add_option("--samples", options->samples,
+                      "Files with several answers of each model to a question: what sampling alone "
+                      "cannot reach");
   command->add_option("--per-query", options->per_query, "Write the estimates of every query here");
   command->add_option("--html", options->html, "Write one self-contained page here");
   command->add_flag("--json", options->json, "Print one JSON object instead of a table");

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   rung::cli::add_route(app, action);
   rung::cli::add_models(app, action);
   rung::cli::add_import(app, action);
+  rung::cli::add_reproduce(app, action);
   rung::cli::add_replay(app, action);
   rung::cli::add_serve(app, action);
   rung::cli::add_check_config(app, action);

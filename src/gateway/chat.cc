@@ -26,6 +26,20 @@ class ChatCall {
         exchange_(exchange),
         serving_(worker.serving()),
         arrived_(exchange.received()) {}
+  ChatCall(const ChatCall&) = delete;
+  ChatCall& operator=(const ChatCall&) = delete;
+  /// The frame of a request that still runs is destroyed when the gateway stops at once, or when
+  /// its patience ends: what was asked of an upstream is billed all the same.
+  ~ChatCall() {
+    if (remembered_ || !record_.id.is_set()) return;
+    const Error error{ErrorCode::kInternal, "the gateway was stopped while this request ran"};
+    if (!record_.calls.empty() && call().end_us == 0) {
+      end_call(error);
+      record_usage(choice_, usage_, produced_, call());
+    }
+    note_failure(error);
+    remember();
+  }
 
   Task<void> run() {
     begin();
@@ -119,19 +133,31 @@ class ChatCall {
   }
 
   bool is_stream() const {
-    return response_->header("content-type").starts_with("text/event-stream");
+    constexpr std::string_view kEvents = "text/event-stream";
+    return same_name(response_->header("content-type").substr(0, kEvents.size()), kEvents);
   }
 
   /// The head of our reply: the upstream's headers and what was decided. `cost` only where it is
   /// already known.
   void reply_headers(std::optional<state::NanoUsd> cost) {
-    response_headers(response_->head().headers, headers_);
+    response_headers(response_->head().headers, upstream(), headers_);
     decision_headers(cost);
   }
 
+  void default_header(std::string_view name, std::string_view value) {
+    for (const HttpHeader& header : headers_)
+      if (same_name(header.name, name)) return;
+    headers_.push_back({name, value});
+  }
+
   void decision_headers(std::optional<state::NanoUsd> cost) {
-    if (response_ ? !response_->head().headers.find("x-request-id") : true)
-      headers_.push_back({"x-request-id", record_.id.view()});
+    if (const std::string_view own = callers_request_id(exchange_.head().headers); !own.empty()) {
+      for (HttpHeader& header : headers_)
+        if (same_name(header.name, "x-request-id")) header.name = "x-rung-upstream-request-id";
+      headers_.push_back({"x-request-id", own});
+    } else {
+      default_header("x-request-id", record_.id.view());
+    }
     headers_.push_back({"x-rung-decision-id", record_.id.view()});
     if (choice_.model == nullptr) return;
     if (choice_.route != nullptr) headers_.push_back({"x-rung-route", choice_.route->name});
@@ -184,11 +210,12 @@ class ChatCall {
 
   Task<void> relay_stream() {
     reply_headers(std::nullopt);
+    // Proxies in front of us (nginx) hold a stream back unless they are told not to.
+    default_header("cache-control", "no-cache");
+    default_header("x-accel-buffering", "no");
     record_.http_status = response_->status();
     SseSplitter splitter;
-    std::optional<wire::Usage> usage;
-    std::int64_t produced = 0;
-    bool upstream_error = false;
+    bool upstream_error = false, is_whole = response_->status() >= 400;
     std::string out;
     if (auto started = co_await exchange_.start(response_->status(), headers_); !started) {
       end_call(started.error());
@@ -201,7 +228,7 @@ class ChatCall {
       waited_us_ += us_between(before, came);
       if (!piece) {
         end_call(piece.error());
-        record_usage(choice_, usage, produced, call());
+        record_usage(choice_, usage_, produced_, call());
         co_return co_await break_off(piece.error());
       }
       const bool last = piece->empty();
@@ -210,18 +237,28 @@ class ChatCall {
       for (SseEvent event; splitter.next(event);) {
         if (event.has_data) {
           wire::ChatChunk chunk = wire::read_chat_chunk(event.data);
-          if (chunk.usage) usage = std::move(chunk.usage);
+          const bool only_usage = !chunk.has_choices && chunk.usage.has_value();
+          if (chunk.usage) usage_ = std::move(chunk.usage);
           upstream_error = upstream_error || chunk.is_error;
-          if (chunk.has_choices) ++produced;
-          if (hide_usage_ && !chunk.has_choices && !chunk.is_done && !chunk.is_error && usage)
-            continue;
+          is_whole = is_whole || chunk.is_done || chunk.is_error || chunk.is_last;
+          if (chunk.has_choices) ++produced_;
+          if (hide_usage_ && only_usage && !chunk.is_error) continue;
         }
         out.append(event.raw);
       }
-      if (splitter.overflow()) {
-        const Error error{ErrorCode::kUpstream, "the upstream sent an event without end"};
+      if (last) {
+        const wire::ChatChunk rest = wire::read_chat_chunk(splitter.rest());
+        is_whole =
+            is_whole || rest.is_last || splitter.rest().find("[DONE]") != std::string_view::npos;
+      }
+      // Some hosts and proxies end a stream that broke as if it were whole.
+      if (splitter.overflow() || (last && !is_whole)) {
+        const Error error{ErrorCode::kUpstream,
+                          splitter.overflow()
+                              ? "the upstream sent an event without end"
+                              : "the upstream's stream ended without a finish_reason or [DONE]"};
         end_call(error);
-        record_usage(choice_, usage, produced, call());
+        record_usage(choice_, usage_, produced_, call());
         co_return co_await break_off(error);
       }
       if (last) out.append(splitter.rest());
@@ -229,7 +266,7 @@ class ChatCall {
         if (first_byte_ == TimePoint{}) first_byte_ = came;
         if (auto sent = co_await exchange_.write(out); !sent) {
           end_call(sent.error());
-          record_usage(choice_, usage, produced, call());
+          record_usage(choice_, usage_, produced_, call());
           co_return client_left(sent.error());
         }
       }
@@ -238,7 +275,7 @@ class ChatCall {
     finish_call(upstream_error ? state::Outcome::kUpstreamError : state::Outcome::kOk);
     if (upstream_error)
       call().error = record_.error = "the upstream reported an error in its stream";
-    record_usage(choice_, usage, produced, call());
+    record_usage(choice_, usage_, produced_, call());
     record_.outcome = call().outcome;
     if (auto sent = co_await exchange_.finish(); !sent) client_left(sent.error());
   }
@@ -326,6 +363,7 @@ class ChatCall {
   }
 
   void remember() {
+    remembered_ = true;
     const TimePoint end = std::chrono::steady_clock::now();
     record_.total_us = us_between(arrived_, end);
     record_.gateway_us = record_.total_us - waited_us_;
@@ -346,7 +384,9 @@ class ChatCall {
   state::RequestRecord record_;
   std::optional<ClientResponse> response_;
   Error failure_;
-  bool hide_usage_ = false;
+  bool hide_usage_ = false, remembered_ = false;
+  std::optional<wire::Usage> usage_;  // of a stream, so far
+  std::int64_t produced_ = 0;         // chunks with choices
   // Working memory of the reply's head; views of headers_ point into the rest.
   std::vector<HttpHeader> headers_;
   std::string reason_, cost_;

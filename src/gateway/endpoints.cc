@@ -3,23 +3,36 @@
 #include <fmt/format.h>
 
 #include "gateway/chat.h"
+#include "gateway/headers.h"
 #include "json/value.h"
 #include "json/write.h"
+#include "net/content_coding.h"
+#include "net/url.h"
 #include "wire/error_reply.h"
 
 namespace rung::gateway {
 namespace {
 
-constexpr HttpHeader kJson[] = {{"content-type", "application/json"}};
-
-Task<void> send_json(Exchange& exchange, int status, std::string body) {
-  auto sent = co_await exchange.respond(status, kJson, body);
+/// A reply with its request id: the caller's own, or a new one. `allow` is a header where it is not
+/// empty.
+Task<void> send(Worker& worker, Exchange& exchange, int status, std::string_view type,
+                std::string body, std::string_view allow = {}) {
+  const state::DecisionId fresh = worker.ids().next(worker.shared().clock.wall_us());
+  const std::string_view own = callers_request_id(exchange.head().headers);
+  std::vector<HttpHeader> headers{{"x-request-id", own.empty() ? fresh.view() : own}};
+  if (!type.empty()) headers.push_back({"content-type", type});
+  if (!allow.empty()) headers.push_back({"allow", allow});
+  auto sent = co_await exchange.respond(status, headers, body);
   static_cast<void>(sent);  // the client left: there is nobody to tell
 }
 
-Task<void> send_error(Exchange& exchange, Error error) {
-  co_await send_json(exchange, wire::error_reply(error.code).status,
-                     wire::openai_error_body(error));
+Task<void> send_json(Worker& worker, Exchange& exchange, int status, std::string body) {
+  return send(worker, exchange, status, "application/json", std::move(body));
+}
+
+Task<void> send_error(Worker& worker, Exchange& exchange, Error error) {
+  return send_json(worker, exchange, wire::error_reply(error.code).status,
+                   wire::openai_error_body(error));
 }
 
 /// The path without `/v1` and without a slash at its end.
@@ -70,7 +83,7 @@ Task<void> list_models(Worker& worker, Exchange& exchange) {
   for (const auto& route : serving->snapshot->routes) write_route(w, *route);
   for (const ModelConfig& model : serving->snapshot->config->models) write_model(w, model);
   w.end_array().end_object();
-  co_await send_json(exchange, 200, w.take());
+  co_await send_json(worker, exchange, 200, w.take());
 }
 
 Task<void> show_model(Worker& worker, Exchange& exchange, std::string name) {
@@ -85,9 +98,9 @@ Task<void> show_model(Worker& worker, Exchange& exchange, std::string name) {
   } else {
     Error error{ErrorCode::kNotFound, fmt::format("there is no model or route \"{}\"", name),
                 "model"};
-    co_return co_await send_error(exchange, std::move(error));
+    co_return co_await send_error(worker, exchange, std::move(error));
   }
-  co_await send_json(exchange, 200, w.take());
+  co_await send_json(worker, exchange, 200, w.take());
 }
 
 Result<state::FeedbackRecord> parse_feedback(std::string_view body, const Clock& clock) {
@@ -123,10 +136,10 @@ Result<state::FeedbackRecord> parse_feedback(std::string_view body, const Clock&
 
 Task<void> take_feedback(Worker& worker, Exchange& exchange) {
   auto feedback = parse_feedback(exchange.body(), worker.shared().clock);
-  if (!feedback) co_return co_await send_error(exchange, feedback.error());
+  if (!feedback) co_return co_await send_error(worker, exchange, feedback.error());
   if (auto taken = worker.shared().ledger.feedback(*std::move(feedback)); !taken)
-    co_return co_await send_error(exchange, taken.error());
-  co_await send_json(exchange, 200, R"({"object":"feedback","accepted":true})");
+    co_return co_await send_error(worker, exchange, taken.error());
+  co_await send_json(worker, exchange, 200, R"({"object":"feedback","accepted":true})");
 }
 
 Task<void> readiness(Worker& worker, Exchange& exchange) {
@@ -143,20 +156,41 @@ Task<void> readiness(Worker& worker, Exchange& exchange) {
   w.key("lost").number(ledger.lost);
   if (!ledger.healthy) w.key("error").string(ledger.last_error);
   w.end_object().end_object();
-  co_await send_json(exchange, draining ? 503 : 200, w.take());
+  co_await send_json(worker, exchange, draining ? 503 : 200, w.take());
 }
 
 Task<void> metrics(Worker& worker, Exchange& exchange) {
-  constexpr HttpHeader kText[] = {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}};
-  const std::string text = worker.shared().metrics.text();
-  auto sent = co_await exchange.respond(200, kText, text);
-  static_cast<void>(sent);
+  co_await send(worker, exchange, 200, "text/plain; version=0.0.4; charset=utf-8",
+                worker.shared().metrics.text());
 }
 
-/// Bodies must be plain: what is compressed is refused clearly instead of being misread.
-bool is_encoded(const Exchange& exchange) {
-  const std::string_view encoding = exchange.header("content-encoding");
-  return !encoding.empty() && !same_name(encoding, "identity");
+/// Undoes the compression of the body. False: it was refused.
+Task<bool> unpack(Worker& worker, Exchange& exchange) {
+  const std::string_view coding = exchange.header("content-encoding");
+  if (coding.empty() || same_name(coding, "identity")) co_return true;
+  auto plain =
+      decode_content(coding, exchange.body(), worker.serving()->snapshot->config->max_body_bytes);
+  if (plain) {
+    exchange.body() = *std::move(plain);
+    co_return true;
+  }
+  if (plain.error().code == ErrorCode::kUnsupported) {
+    co_await send_json(worker, exchange, 415,
+                       wire::openai_error_body(plain.error().message, "invalid_request_error",
+                                               "content-encoding", "unsupported_encoding"));
+  } else {
+    co_await send_error(worker, exchange, plain.error());
+  }
+  co_return false;
+}
+
+/// What may be done at a path, as an Allow header says it; "" where there is nothing.
+std::string_view allowed_at(std::string_view path) {
+  if (path == "/chat/completions" || path == "/feedback") return "POST, OPTIONS";
+  if (path == "/models" || path.starts_with("/models/") || path == "/healthz" ||
+      path == "/readyz" || path == "/metrics")
+    return "GET, HEAD, OPTIONS";
+  return {};
 }
 
 }  // namespace
@@ -165,32 +199,27 @@ Task<void> answer(Worker& worker, Exchange& exchange) {
   const std::string_view path = plain_path(exchange.path());
   const bool is_get = exchange.method() == "GET" || exchange.method() == "HEAD";
   const bool is_post = exchange.method() == "POST";
-  if (path == "/chat/completions" && is_post) {
-    if (is_encoded(exchange)) {
-      const std::string body = wire::openai_error_body(
-          fmt::format("content-encoding \"{}\" is not supported; send the body as plain JSON",
-                      exchange.header("content-encoding")),
-          "invalid_request_error", "content-encoding", "unsupported_encoding");
-      co_return co_await send_json(exchange, 415, body);
-    }
-    co_return co_await answer_chat(worker, exchange);
-  }
+  if (is_post && !allowed_at(path).empty() && !co_await unpack(worker, exchange)) co_return;
+  if (path == "/chat/completions" && is_post) co_return co_await answer_chat(worker, exchange);
   if (path == "/feedback" && is_post) co_return co_await take_feedback(worker, exchange);
   if (path == "/models" && is_get) co_return co_await list_models(worker, exchange);
   if (path.starts_with("/models/") && is_get)
-    co_return co_await show_model(worker, exchange, std::string(path.substr(8)));
-  if (path == "/healthz" && is_get) co_return co_await send_json(exchange, 200, R"({"ok":true})");
+    co_return co_await show_model(worker, exchange, percent_decoded(path.substr(8)));
+  if (path == "/healthz" && is_get)
+    co_return co_await send_json(worker, exchange, 200, R"({"ok":true})");
   if (path == "/readyz" && is_get) co_return co_await readiness(worker, exchange);
   if (path == "/metrics" && is_get) co_return co_await metrics(worker, exchange);
-  const bool known = path == "/chat/completions" || path == "/feedback" || path == "/models" ||
-                     path == "/healthz" || path == "/readyz" || path == "/metrics" ||
-                     path.starts_with("/models/");
+  const std::string_view allowed = allowed_at(path);
+  // No word about other origins: a website must not be able to spend the user's money.
+  if (exchange.method() == "OPTIONS" && !allowed.empty())
+    co_return co_await send(worker, exchange, 204, {}, {}, allowed);
   const std::string body = wire::openai_error_body(
-      known ? fmt::format("{} does not take {}", exchange.path(), exchange.method())
-            : fmt::format("there is nothing at {}; requests go to /v1/chat/completions",
-                          exchange.path()),
-      "invalid_request_error", "", known ? "method_not_allowed" : "not_found");
-  co_await send_json(exchange, known ? 405 : 404, body);
+      allowed.empty() ? fmt::format("there is nothing at {}; requests go to /v1/chat/completions",
+                                    exchange.path())
+                      : fmt::format("{} does not take {}; it takes {}", exchange.path(),
+                                    exchange.method(), allowed),
+      "invalid_request_error", "", allowed.empty() ? "not_found" : "method_not_allowed");
+  co_await send(worker, exchange, allowed.empty() ? 404 : 405, "application/json", body, allowed);
 }
 
 }  // namespace rung::gateway

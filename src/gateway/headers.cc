@@ -15,11 +15,13 @@ constexpr std::array<std::string_view, 9> kHopByHop{"connection",
                                                     "trailer",
                                                     "transfer-encoding",
                                                     "upgrade"};
-constexpr std::array<std::string_view, 9> kNotUpstream{
-    "host",   "content-length",  "authorization", "x-api-key",       "api-key",
-    "cookie", "accept-encoding", "expect",        "content-encoding"};
-constexpr std::array<std::string_view, 7> kNotClient{
-    "content-length", "date", "set-cookie", "authorization", "x-api-key", "api-key", "alt-svc"};
+constexpr std::array<std::string_view, 10> kNotUpstream{
+    "host",           "content-length", "authorization",   "x-api-key", "api-key",
+    "x-goog-api-key", "cookie",         "accept-encoding", "expect",    "content-encoding"};
+constexpr std::array<std::string_view, 8> kNotClient{"content-length", "date",      "set-cookie",
+                                                     "authorization",  "x-api-key", "api-key",
+                                                     "x-goog-api-key", "alt-svc"};
+constexpr std::string_view kCors = "access-control-";
 
 template <std::size_t N>
 bool listed(const std::array<std::string_view, N>& names, std::string_view name) {
@@ -56,11 +58,23 @@ void request_headers(const HttpHeaders& client, const UpstreamConfig& upstream,
   }
 }
 
-void response_headers(const HttpHeaders& upstream, std::vector<HttpHeader>& out) {
-  const bool has_connection = upstream.find("connection").has_value();
-  for (const HttpHeader& header : upstream)
-    if (!listed(kNotClient, header.name) && crosses(upstream, header.name, has_connection))
-      out.push_back(header);
+void response_headers(const HttpHeaders& from, const UpstreamConfig& upstream,
+                      std::vector<HttpHeader>& out) {
+  const bool has_connection = from.find("connection").has_value();
+  const std::string_view key = upstream.api_key.reveal();
+  for (const HttpHeader& header : from) {
+    if (listed(kNotClient, header.name) || !crosses(from, header.name, has_connection)) continue;
+    if (same_name(header.name.substr(0, kCors.size()), kCors)) continue;
+    if (!key.empty() && header.value.find(key) != std::string_view::npos) continue;
+    out.push_back(header);
+  }
+}
+
+std::string_view callers_request_id(const HttpHeaders& client) {
+  constexpr std::size_t kMostBytes = 128;
+  const std::string_view id = client.get("x-request-id");
+  const bool plain = std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  return plain && id.size() <= kMostBytes ? id : std::string_view{};
 }
 
 std::string header_text(std::string_view text) {

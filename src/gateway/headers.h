@@ -18,8 +18,14 @@ void request_headers(const HttpHeaders& client, const UpstreamConfig& upstream,
                      std::string& authorization, std::vector<HttpHeader>& out);
 
 /// The upstream's headers that go to the client: no hop-by-hop ones, no length, no cookies, no
-/// credentials.
-void response_headers(const HttpHeaders& upstream, std::vector<HttpHeader>& out);
+/// credentials, none whose value holds the upstream's key, and nothing about which websites may
+/// read the reply (CORS), which is not the upstream's to say.
+void response_headers(const HttpHeaders& from, const UpstreamConfig& upstream,
+                      std::vector<HttpHeader>& out);
+
+/// The id that the caller gave its request: at most 128 visible ASCII characters; "" if it gave
+/// none that can be repeated.
+std::string_view callers_request_id(const HttpHeaders& client);
 
 /// A text as a header value: ASCII, one line, at most 300 bytes.
 std::string header_text(std::string_view text);

@@ -27,7 +27,7 @@ struct Shared {
       : ledger(its_ledger), metrics(its_metrics), tls(its_tls), clock(its_clock) {}
   state::Ledger& ledger;
   Metrics& metrics;
-  TlsContext* tls = nullptr;  // null if no upstream needs it
+  std::atomic<TlsContext*> tls{nullptr};  // null if no upstream needs it; a reload may set it
   const Clock& clock;
   std::atomic<bool> draining{false};
 };

@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t kBuffer = 32 * 1024;    // first size of in_
 constexpr std::size_t kMostHeaders = 256;     // of a response
+constexpr unsigned kMostInterim = 100;        // heads before the final one
 constexpr std::size_t kBodyRoom = 16 * 1024;  // at least this much of in_ is left for the body
 
 iovec piece_of(std::string_view bytes) {
@@ -223,6 +224,7 @@ Task<Result<void>> ClientConnection::exchange(const ClientRequest& request) {
   decoder_.reset();
   body_ = Body::kNone;
   in_base_ = in_begin_ = in_end_ = received_ = 0;
+  interim_ = 0;
   sent_before_ = sent_on_wire();
   unsent_ = true;
   constexpr std::size_t kFew = 8;
@@ -301,7 +303,12 @@ Result<bool> ClientConnection::take_head() {
     auto parsed = parse_head(scanned.consumed);
     if (!parsed) return parsed.error();
     if (head_.status >= 200) return true;
-    in_begin_ += scanned.consumed;  // 100 Continue, 103 Early Hints: the real one follows
+    // 100 Continue, 103 Early Hints: the real one follows, in the room of this one.
+    if (++interim_ > kMostInterim) return malformed("it sends interim responses without end");
+    in_begin_ += scanned.consumed;
+    in_end_ -= in_begin_;
+    std::memmove(in_.get(), in_.get() + in_begin_, in_end_);
+    in_begin_ = 0;
     scanner_.reset();
   }
   return false;
@@ -421,9 +428,13 @@ std::uint64_t ClientConnection::sent_on_wire() const {
   return tls() != nullptr ? BIO_number_written(SSL_get_wbio(tls())) : sent_;
 }
 
-bool ClientConnection::reusable() const {
-  return is_open() && ended_ == Ended::kNo && body_ == Body::kEnd && !unsent_ && head_.keep_alive &&
-         !peer_closed() && in_begin_ == in_end_;
+bool ClientConnection::reusable() {
+  if (!is_open() || ended_ != Ended::kNo || body_ != Body::kEnd || unsent_ || !head_.keep_alive ||
+      peer_closed() || in_begin_ != in_end_) {
+    return false;
+  }
+  char byte;
+  return !readable() || read(&byte, 1).state == IoState::kWouldBlock;
 }
 
 }  // namespace rung

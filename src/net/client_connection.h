@@ -34,8 +34,9 @@ class ClientConnection final : public Socket {
   /// request.
   bool untouched() const;
   bool no_answer() const { return received_ == 0 && ended_ == Ended::kNo; }
-  /// Whether another request may be sent here.
-  bool reusable() const;
+  /// Whether another request may be sent here. Looks for bytes that came behind the response: the
+  /// next request must not take them for its answer.
+  bool reusable();
   /// Becomes idle: the next event, or the idle time-out, destroys it.
   void park(TimePoint until);
   void unpark();
@@ -82,6 +83,7 @@ class ClientConnection final : public Socket {
   std::uint64_t sent_before_ = 0;  // bytes sent on the wire before this request
   std::uint64_t sent_ = 0;         // with it
   std::size_t received_ = 0;       // bytes of this response
+  unsigned interim_ = 0;           // 1xx heads before this response
 };
 
 }  // namespace rung

@@ -458,6 +458,57 @@ TEST(ClientPool, ARequestThatTheHostReadBeforeItHungUpIsNeverSentAgain) {
   EXPECT_EQ(pool.counters().stale_retries, 0u);
 }
 
+TEST(ClientPool, BytesThatNobodyAskedForNeverAnswerTheNextRequest) {
+  RawListener listener;
+  Loop loop;
+  ClientPool pool(loop, url_of(listener.port()));
+  const std::string answer_with = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+  std::thread host = serve_raw(listener, {[&](Raw& connection) {
+                                            connection.read_until("\r\n\r\n");
+                                            connection.send(answer_with + "first");
+                                            std::this_thread::sleep_for(milliseconds(20));
+                                            connection.send(answer_with + "stray");
+                                            connection.read_until("never");
+                                          },
+                                          [&](Raw& connection) {
+                                            connection.read_until("\r\n\r\n");
+                                            connection.send(answer_with + "right");
+                                          }});
+  auto body = [&]() -> Task<void> {
+    ClientRequest request;
+    {
+      auto response = co_await pool.request(request, {}, {});
+      EXPECT_TRUE(response);
+      if (!response) co_return;
+      EXPECT_EQ((co_await response->read_all(100)).value(), "first");
+      (void)co_await loop.sleep_for(milliseconds(60));  // the client of this answer reads slowly
+    }
+    EXPECT_EQ(co_await ask(pool, "/"), "right");
+  };
+  run(loop, body());
+  host.join();
+}
+
+TEST(ClientPool, AHostThatSaysContinueForeverCostsNoMemory) {
+  RawListener listener;
+  Loop loop;
+  ClientPool pool(loop, url_of(listener.port()));
+  std::thread host =
+      serve_raw(listener, {[&](Raw& connection) {
+                  connection.read_until("\r\n\r\n");
+                  const std::string hint =
+                      "HTTP/1.1 103 Early Hints\r\nlink: " + std::string(20'000, 'x') + "\r\n\r\n";
+                  for (int i = 0; i < 10'000 && connection.send(hint); ++i) {
+                  }
+                }});
+  auto body = [&]() -> Task<void> {
+    const std::string got = co_await ask(pool, "/");
+    EXPECT_NE(got.find("interim"), std::string::npos) << got;
+  };
+  run(loop, body());
+  host.join();
+}
+
 TEST(ClientPool, LongIdleConnectionsAreClosed) {
   ServerThread server(answer);
   Loop loop;

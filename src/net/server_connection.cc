@@ -16,6 +16,7 @@ constexpr std::size_t kUncopied = 8 * 1024;      // pieces from here on are sent
 constexpr std::size_t kFirstBody = 1024 * 1024;  // a claimed length is believed up to here
 constexpr std::size_t kKeptOutput = 256 * 1024;  // a larger output buffer is given back
 constexpr std::chrono::milliseconds kLinger{2000};
+constexpr unsigned kReadsPerTurn = 16;  // of bytes that nobody wants
 
 void append_number(std::string& out, std::uint64_t value, int base = 10) {
   char digits[20];
@@ -136,7 +137,13 @@ Task<void> ServerConnection::linger() {
   shutdown_write();
   timed_out_ = false;
   timer_.set(loop().now() + kLinger);
-  while (is_open() && !timed_out_) {
+  for (unsigned reads = 1; is_open() && !timed_out_; ++reads) {
+    // A client that sends as fast as we read would never let the loop go on, nor its timer end
+    // this.
+    if (reads % kReadsPerTurn == 0) {
+      (void)co_await loop().sleep_for(std::chrono::milliseconds(1));
+      if (!is_open()) break;
+    }
     const std::span<char> sink = server_.scratch();
     const IoResult got = read(sink.data(), sink.size());
     if (got.state == IoState::kWouldBlock) {

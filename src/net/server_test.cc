@@ -176,6 +176,30 @@ TEST(Server, RefusesABodyOverTheLimitWithoutReadingIt) {
   EXPECT_TRUE(chunked.read_all().starts_with("HTTP/1.1 413 "));
 }
 
+TEST(Server, AFloodBehindARefusedBodyHoldsNobodyUpAndIsEnded) {
+  ServerOptions options;
+  options.max_body_bytes = 1000;
+  ServerThread server(answer, options);
+  Raw client = Raw::connect(server.port());
+  client.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 90000000000000\r\n\r\n");
+  EXPECT_TRUE(client.read_until("}}").starts_with("HTTP/1.1 413 "));
+  std::vector<std::thread> senders;
+  for (int i = 0; i < 3; ++i) {
+    senders.emplace_back([&] {
+      const std::string bytes(1 << 20, 'x');
+      for (int sent = 0; sent < 20'000 && client.send(bytes); ++sent) {
+      }
+    });
+  }
+  for (int i = 0; i < 50; ++i) {
+    Raw other = Raw::connect(server.port());
+    other.send(get("/x", "Connection: close\r\n"));
+    EXPECT_EQ(body_of(other.read_all()), "/x") << i;
+  }
+  EXPECT_TRUE(server.eventually([](const ServerCounters& c) { return c.open == 0; }));
+  for (std::thread& sender : senders) sender.join();
+}
+
 TEST(Server, SaysContinueToWhoWaitsForIt) {
   ServerThread server(answer);
   Raw client = Raw::connect(server.port());

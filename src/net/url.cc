@@ -1,6 +1,7 @@
 #include "net/url.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace rung {
 namespace {
@@ -91,6 +92,23 @@ Result<ListenAddress> parse_listen(std::string_view text) {
   }
   if (address.host.empty()) address.host = "0.0.0.0";
   return address;
+}
+
+std::string percent_decoded(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned value = 0;
+    const char* const digits = text.data() + i + 1;
+    if (text[i] == '%' && i + 2 < text.size() &&
+        std::from_chars(digits, digits + 2, value, 16).ptr == digits + 2) {
+      out.push_back(static_cast<char>(value));
+      i += 2;
+    } else {
+      out.push_back(text[i]);
+    }
+  }
+  return out;
 }
 
 }  // namespace rung

@@ -33,4 +33,7 @@ struct ListenAddress {
 };
 Result<ListenAddress> parse_listen(std::string_view text);
 
+/// "a%2Fb" as "a/b"; a percent sign without two hexadecimal digits behind it stays as it is.
+std::string percent_decoded(std::string_view text);
+
 }  // namespace rung

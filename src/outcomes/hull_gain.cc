@@ -176,6 +176,8 @@ void bootstrap(const Estimated& data, const Sweep& sweep, const HullGainOptions&
   const std::size_t samples = options.bootstrap, count = out.budgets.size();
   std::vector<double> gains(samples);
   std::vector<double> scores(samples * count);
+  out.resampled_saving.assign(samples, 0);
+  out.resampled_lift.assign(samples, 0);
   parallel_for(samples, [&](std::size_t sample) {
     Rng rng(mix64(options.seed) ^ mix64(sample + 1));
     std::vector<std::uint32_t> weight(data.rows, 0);
@@ -184,6 +186,10 @@ void bootstrap(const Estimated& data, const Sweep& sweep, const HullGainOptions&
     const Hull fixed(single_points(data, weight));
     const Hull router(sweep_points(sweep, weight));
     gains[sample] = gain_over(fixed, router, budgets_of(fixed, count));
+    const Point& best = fixed.best();
+    if (const auto matched = router.cost_of(best.score); matched && best.cost > 0)
+      out.resampled_saving[sample] = std::max(0.0, 1 - *matched / best.cost);
+    out.resampled_lift[sample] = router_at(router, fixed.cheapest(), best.cost) - best.score;
     for (std::size_t i = 0; i < count; ++i) {
       scores[i * samples + sample] = router_at(router, fixed.cheapest(), out.budgets[i]);
     }

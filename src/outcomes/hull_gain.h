@@ -41,6 +41,10 @@ struct SweepPoint {
   Point mean;
 };
 
+/// A gain that is nearer to 0 is rounding: sums of float costs do not come out even. A hundredth of
+/// a hundredth of a point.
+inline constexpr double kGainNoise = 1e-6;
+
 struct HullGainOptions {
   std::size_t budgets = 100;  // >= 2
   std::size_t lambdas =
@@ -55,8 +59,12 @@ struct HullGain {
   double low = 0, high = 0;       // 95 % percentile interval
   std::vector<double> resampled;  // [bootstrap] the gain of each resample; the same seed and usable
                                   // rows draw the same rows, so that routers can be paired
-  std::vector<Point> singles;     // [arms] mean cost and score of each arm alone; NaN for an arm
-                                  // without a usable cell
+  // [bootstrap] against the best single arm of the resample: the share of its cost saved at its
+  // score (0 where the router never reaches it or only at more cost), and the score added at its
+  // cost.
+  std::vector<double> resampled_saving, resampled_lift;
+  std::vector<Point> singles;  // [arms] mean cost and score of each arm alone; NaN for an arm
+                               // without a usable cell
   Hull static_hull;
   std::vector<SweepPoint> sweep;  // from lambda = infinity (cheapest) down to 0 (best)
   Hull router;                    // envelope of the sweep

@@ -181,14 +181,14 @@ Result<Comparison> compare(const Table& table, const Estimated& data,
   return out;
 }
 
-bool worth_routing(const Comparison& comparison) { return comparison.gain.low > 0; }
+bool worth_routing(const Comparison& comparison) { return comparison.gain.low > kGainNoise; }
 
 std::string verdict(const Comparison& comparison) {
   const HullGain& gain = comparison.gain;
   const std::string interval =
       fmt::format("hull gain {:.2f} points, 95 % interval {:.2f} to {:.2f}", 100 * gain.gain,
                   100 * gain.low, 100 * gain.high);
-  if (gain.low > 0) {
+  if (worth_routing(comparison)) {
     std::string saving;
     const double best = gain.static_hull.best().cost;
     if (comparison.match_best_cost && *comparison.match_best_cost < best) {
@@ -197,7 +197,7 @@ std::string verdict(const Comparison& comparison) {
     }
     return fmt::format("Routing is worth it here: {}{}.", interval, saving);
   }
-  if (gain.high < 0)
+  if (gain.high < -kGainNoise)
     return fmt::format("Routing does harm here: use the best static mixture ({}).", interval);
   return fmt::format("Not distinguishable from the best static mixture ({}).", interval);
 }

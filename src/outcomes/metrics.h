@@ -9,6 +9,7 @@
 #include "outcomes/hull_gain.h"
 #include "outcomes/literature.h"
 #include "outcomes/table.h"
+#include "outcomes/worth.h"
 
 namespace rung::outcomes {
 
@@ -48,13 +49,14 @@ struct Comparison {
                          // furthest above the static hull
   Calibration calibration;
   Literature literature;
+  std::optional<Worth> worth;  // not made by compare(): worth.h
 };
 
 /// `data` speaks of the rows and arms of `table`. Errors: those of hull_gain.
 Result<Comparison> compare(const Table& table, const Estimated& data,
                            const HullGainOptions& options = {});
 
-/// True if the 95 % interval of the hull gain lies above 0.
+/// True if the 95 % interval of the hull gain lies above 0 (kGainNoise).
 bool worth_routing(const Comparison& comparison);
 /// One plain sentence.
 std::string verdict(const Comparison& comparison);

@@ -9,6 +9,7 @@
 
 #include "json/write.h"
 #include "outcomes/report_literature.h"
+#include "outcomes/report_worth.h"
 
 namespace rung::outcomes {
 namespace {
@@ -91,6 +92,7 @@ std::string report_text(const Comparison& c, const ReportContext& context) {
       c.calibration.ece, 100 * c.calibration.cost_ratio_error);
   out += literature_text(c);
   for (const std::string& note : context.notes) out += fmt::format("  note: {}\n", note);
+  if (c.worth) out += worth_text(*c.worth);
   return out;
 }
 
@@ -127,6 +129,7 @@ std::string report_json(const Comparison& c, const ReportContext& context) {
   w.key("calibration").begin_object().key("quality_ece").number(c.calibration.ece);
   w.key("cost_ratio_error").number(c.calibration.cost_ratio_error).end_object();
   literature_json(c, w);
+  if (c.worth) worth_json(*c.worth, w);
   w.key("arms").begin_array();
   for (const ArmSummary& arm : c.arms) {
     w.begin_object()

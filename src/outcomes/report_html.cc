@@ -4,6 +4,7 @@
 
 #include "outcomes/chart.h"
 #include "outcomes/report_literature.h"
+#include "outcomes/report_worth.h"
 
 namespace rung::outcomes {
 namespace {
@@ -92,9 +93,9 @@ std::string report_html(const Comparison& c, const ReportContext& context) {
       "arms)</p>\n",
       escape_html(context.router), escape_html(files), gain.rows_used, c.arms.size());
   out += fmt::format("<p class='verdict {}'>{}</p>\n<div class=figures>",
-                     gain.low > 0    ? "good"
-                     : gain.high < 0 ? "bad"
-                                     : "",
+                     worth_routing(c)          ? "good"
+                     : gain.high < -kGainNoise ? "bad"
+                                               : "",
                      together(escape_html(verdict(c))));
   out += figure(fmt::format("{:+.2f} &plusmn; {:.2f}", 100 * gain.gain, 100 * gain.se),
                 "hull gain, points &plusmn; standard error");
@@ -113,8 +114,9 @@ std::string report_html(const Comparison& c, const ReportContext& context) {
   if (c.task_label)
     out += key("label", "solid",
                fmt::format("true task label ({:+.2f} points)", 100 * c.task_label->gain));
-  out += key("oracle", "dotted", "oracle") + "</p>\n" + budgets_table(c) + arms_table(c) +
-         literature_html(c);
+  out += key("oracle", "dotted", "oracle") + "</p>\n";
+  if (c.worth) out += worth_html(*c.worth);
+  out += budgets_table(c) + arms_table(c) + literature_html(c);
   for (const std::string& note : context.notes)
     out += fmt::format("<p class=sub>Note: {}</p>\n", escape_html(note));
   out +=

@@ -1,10 +1,13 @@
 #include "predict/stack.h"
 
+#include <cstdint>
+
 #include "base/check.h"
 
 namespace rung::predict {
 
-std::vector<double> nonnegative_least_squares(const std::vector<Matrix>& members, const Matrix& target) {
+std::vector<double> member_weights(const std::vector<Matrix>& members, const Matrix& target,
+                                   const WeightPrior& prior) {
   const std::size_t k = members.size();
   RUNG_CHECK(k <= 10, "too many members to look at every subset");
   const auto inner = [](const Matrix& a, const Matrix& b) {
@@ -19,6 +22,17 @@ std::vector<double> nonnegative_least_squares(const std::vector<Matrix>& members
     cross(a) = inner(members[static_cast<std::size_t>(a)], target);
     for (Index b = 0; b <= a; ++b) gram(a, b) = gram(b, a) = inner(members[static_cast<std::size_t>(a)], members[static_cast<std::size_t>(b)]);
   }
+  // The prior, as rows that were seen before: how far a cell of the target lies from its expectation
+  // says how much one row is worth.
+  double squares = 0;
+  std::int64_t cells = 0;
+  for (const float value : target.reshaped())
+    if (value != 0) squares += static_cast<double>(value) * static_cast<double>(value), ++cells;
+  const double strength = cells > 0 ? squares / static_cast<double>(cells) /
+                                          (prior.deviation * prior.deviation)
+                                    : 0;
+  gram.diagonal().array() += strength;
+  cross.array() += strength * prior.total / static_cast<double>(k);
   std::vector<double> best(k, 0);
   double best_gain = 0;
   for (unsigned subset = 1; subset < (1u << k); ++subset) {

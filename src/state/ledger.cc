@@ -86,12 +86,13 @@ class SqliteLedger final : public Ledger {
     RUNG_CHECK(worker < queues_.size(), "worker number at or above LedgerOptions::workers");
     if (!options_.keep_prompts && !record.prompt.empty()) std::string().swap(record.prompt);
     if (!reserve(footprint(record))) return;
+    const std::size_t before = waiting_.fetch_add(1);
     {
       Queue& queue = queues_[worker];
       const std::lock_guard lock(queue.mutex);
       queue.rows.push_back(std::move(record));
     }
-    announce();
+    announce(before);
   }
 
   Result<void> feedback(FeedbackRecord record) override {
@@ -105,7 +106,7 @@ class SqliteLedger final : public Ledger {
     if (!*known) {
       return Error{
           ErrorCode::kNotFound,
-          fmt::format("no decision with the id '{}'; expected an id from the x-rung-decision "
+          fmt::format("no decision with the id '{}'; expected an id from the x-rung-decision-id "
                       "header of an answer that has ended",
                       record.decision.view())};
     }
@@ -113,11 +114,12 @@ class SqliteLedger final : public Ledger {
       return Error{ErrorCode::kUnavailable,
                    "feedback cannot be kept now: the ledger cannot write and its memory is full"};
     }
+    const std::size_t before = waiting_.fetch_add(1);
     {
       const std::lock_guard lock(feedback_mutex_);
       feedback_.push_back(std::move(record));
     }
-    announce();
+    announce(before);
     return {};
   }
 
@@ -163,9 +165,9 @@ class SqliteLedger final : public Ledger {
   }
 
   /// Wakes the writer for the first record that waits and for a full batch; in between it wakes by
-  /// itself.
-  void announce() {
-    const std::size_t before = waiting_.fetch_add(1);
+  /// itself. `before` records waited when this one was counted, which is before it was queued: the
+  /// writer may store it at any time after that, and would count below nothing.
+  void announce(std::size_t before) {
     if (before != 0 && before + 1 != options_.flush_rows) return;
     { const std::lock_guard lock(wake_mutex_); }
     wake_.notify_all();

@@ -124,6 +124,18 @@ void read_tools(json::Value tools, ChatRequest& request) {
   if (any) request.text_bytes += tools.raw.size();
 }
 
+/// Whether any choice has a finish_reason. Inside a string its quotes would be escaped, so the text
+/// is enough.
+bool says_why_it_ended(std::string_view data) {
+  constexpr std::string_view kKey = "\"finish_reason\"";
+  for (std::size_t at = data.find(kKey); at != std::string_view::npos; at = data.find(kKey, at)) {
+    at = data.find_first_not_of(": \t\r\n", at + kKey.size());
+    if (at == std::string_view::npos) return false;
+    if (data[at] == '"') return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<ChatRequest> parse_chat_request(std::string_view body) {
@@ -242,6 +254,7 @@ ChatChunk read_chat_chunk(std::string_view data) {
     return chunk;
   }
   chunk.has_choices = true;
+  chunk.is_last = says_why_it_ended(data);
   if (data.find("\"usage\"") == std::string_view::npos &&
       data.find("\"error\"") == std::string_view::npos)
     return chunk;

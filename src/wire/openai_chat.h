@@ -65,6 +65,7 @@ struct ChatChunk {
   bool is_done = false;      // [DONE]
   bool is_error = false;     // carries an error object
   bool has_choices = false;  // false: a chunk that is only about usage
+  bool is_last = false;      // says why its choice ended: a finish_reason that is not null
   std::optional<Usage> usage;
 };
 /// Looks closely only at chunks that could matter to us: one that does not mention usage or an
