@@ -6,14 +6,15 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 
 namespace rung {
 namespace {
 
 Error os_error(std::string_view verb, const std::filesystem::path& path, int number) {
   return {number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo,
-          fmt::format("cannot {} {}: {}", verb, path.string(), std::strerror(number))};
+          fmt::format("cannot {} {}: {}", verb, path.string(),
+                      std::generic_category().message(number))};
 }
 
 }  // namespace
@@ -22,7 +23,7 @@ Result<std::string> read_file(const std::filesystem::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return os_error("read", path, errno);
   std::string bytes;
-  struct stat info{};
+  struct stat info {};
   if (::fstat(fd, &info) == 0 && info.st_size > 0)
     bytes.reserve(static_cast<std::size_t>(info.st_size));
   char buffer[1 << 16];

@@ -12,6 +12,7 @@ thread_local bool t_inside = false;
 }  // namespace
 
 std::size_t worker_count() {
+  // Nothing here ever writes the environment. NOLINTNEXTLINE(concurrency-mt-unsafe)
   if (const char* text = std::getenv("RUNG_THREADS")) {
     const long n = std::strtol(text, nullptr, 10);
     if (n > 0) return static_cast<std::size_t>(n);

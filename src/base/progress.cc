@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 
@@ -57,7 +58,7 @@ void Progress::draw(TimePoint now, std::uint64_t done) {
   } else {
     const double share = std::min(1.0, static_cast<double>(done) / total);
     const double spent = std::chrono::duration<double>(now - started_).count();
-    const long left = share > 0.005 ? static_cast<long>(spent * (1 - share) / share + 0.5) : -1;
+    const long left = share > 0.005 ? std::lround(spent * (1 - share) / share) : -1;
     std::fprintf(stderr, "\r\033[K%s  %3.0f %%", label_.c_str(), share * 100);
     if (left >= 0) std::fprintf(stderr, "  %ld:%02ld left", left / 60, left % 60);
   }

@@ -30,7 +30,7 @@ Task<void> send_json(Worker& worker, Exchange& exchange, int status, std::string
   return send(worker, exchange, status, "application/json", std::move(body));
 }
 
-Task<void> send_error(Worker& worker, Exchange& exchange, Error error) {
+Task<void> send_error(Worker& worker, Exchange& exchange, const Error& error) {
   return send_json(worker, exchange, wire::error_reply(error.code).status,
                    wire::openai_error_body(error));
 }
@@ -98,7 +98,7 @@ Task<void> show_model(Worker& worker, Exchange& exchange, std::string name) {
   } else {
     Error error{ErrorCode::kNotFound, fmt::format("there is no model or route \"{}\"", name),
                 "model"};
-    co_return co_await send_error(worker, exchange, std::move(error));
+    co_return co_await send_error(worker, exchange, error);
   }
   co_await send_json(worker, exchange, 200, w.take());
 }

@@ -81,8 +81,8 @@ struct TimesSum {
   }
 };
 
-// The first two names of every label.
-constexpr std::size_t kNone = 0, kOther = 1;
+// The first two names of every label: 0 is none, and
+constexpr std::size_t kOther = 1;
 
 /// Names with their numbers; few, so looking through them is quick.
 struct Names {

@@ -119,7 +119,7 @@ void ClientPool::Impl::drop_idle(ClientConnection* connection) {
   const auto found = std::find_if(idle_.begin(), idle_.end(),
                                   [&](const auto& held) { return held.get() == connection; });
   RUNG_CHECK(found != idle_.end(), "an idle connection is in the pool");
-  found->release();
+  static_cast<void>(found->release());  // destroy() has it
   idle_.erase(found);
   --counters.idle;
   destroy(connection);

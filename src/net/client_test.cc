@@ -255,9 +255,8 @@ TEST(ClientPool, TimesOutWithASentence) {
     auto response = co_await pool.request(request, {}, Deadline{loop.now() + milliseconds(30)});
     EXPECT_FALSE(response);
     EXPECT_EQ(response.error().code, ErrorCode::kTimeout);
-    EXPECT_TRUE(
-        response.error().message.starts_with("127.0.0.1:" + std::to_string(server.port()) +
-                                             ": timed out waiting for the response after 3"))
+    EXPECT_TRUE(response.error().message.starts_with("127.0.0.1:" + std::to_string(server.port()) +
+                                                     ": timed out waiting for the response after "))
         << response.error().message;
     request.target = "/drip";
     auto dripping = co_await pool.request(request, {}, {});

@@ -71,6 +71,7 @@ Result<std::string> inflate_all(std::string_view coding, std::string_view body, 
     stream.next_out = reinterpret_cast<Bytef*>(has_room ? out.at() : &beyond);
     stream.avail_out = room;
     const int code = inflate(&stream, Z_NO_FLUSH);
+    const bool is_sound = code == Z_OK || code == Z_BUF_ERROR;
     const std::size_t made = room - stream.avail_out;
     if (made > 0 && !has_room) return out.too_large();
     out.took(made);
@@ -81,11 +82,9 @@ Result<std::string> inflate_all(std::string_view coding, std::string_view body, 
       } else if (!members || inflateReset(&stream) != Z_OK) {
         return broken(coding, "bytes follow its end");
       }
-    } else if (code != Z_OK && code != Z_BUF_ERROR) {
-      return broken(coding, "its bytes are not that");
-    } else if (body.empty() && stream.avail_out > 0) {
+    } else if (is_sound && body.empty() && stream.avail_out > 0) {
       return broken(coding, "it ends too early");
-    } else if (made == 0 && body.size() == before) {
+    } else if (!is_sound || (made == 0 && body.size() == before)) {
       return broken(coding, "its bytes are not that");
     }
   }

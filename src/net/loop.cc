@@ -267,7 +267,8 @@ void Loop::sift_down(std::size_t index) {
 void Loop::run_timers() {
   while (!heap_.empty() && heap_.front()->key_ <= now_) {
     Timer& timer = *heap_.front();
-    if (timer.when_ > now_) {  // it was moved or cleared in the meantime
+    // It was moved or cleared in the meantime. Its new time may have come too, after others'.
+    if (timer.when_ > timer.key_) {
       if (timer.when_ == TimePoint::max()) {
         erase(0);
       } else {

@@ -218,7 +218,7 @@ class Builder {
   Result<void> place(std::size_t i) {
     const Cell& cell = cells_[i];
     const std::size_t at = table_.cell(row_of_[cell.piece], cell.arm);
-    const auto set = [&](const char* field, auto Cell::* member, auto& column,
+    const auto set = [&](const char* field, auto Cell::*member, auto& column,
                          auto missing) -> Result<void> {
       const auto is_known = [&](auto value) { return value == value && value != missing; };
       const auto value = cell.*member;

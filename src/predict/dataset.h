@@ -36,8 +36,8 @@ std::vector<Pool> find_pools(const Matrix& deviation);
 
 /// Rows on which arms can be compared, by equal patterns of missing scores: files that were joined
 /// are told apart, since means over different rows say nothing about each other. Patterns of less
-/// than a fiftieth of the rows (cells missing at random) make one group together, in which cells may
-/// be missing. Every row with a score is in one group.
+/// than a fiftieth of the rows (cells missing at random) make one group together, in which cells
+/// may be missing. Every row with a score is in one group.
 std::vector<Pool> comparable_rows(const Matrix& deviation);
 
 /// Subtracts from each row its mean over the arms that `deviation` has there; other cells become 0.

@@ -41,8 +41,7 @@ void weigh(const Features& features, std::span<const float> idf, std::vector<flo
   }
   const float scale[2] = {square[0] > 0 ? 1 / std::sqrt(square[0]) : 0,
                           square[1] > 0 ? 1 / std::sqrt(square[1]) : 0};
-  for (std::size_t i = 0; i < n; ++i)
-    out[i] *= scale[features.buckets[i] < kBlockBuckets ? 0 : 1];
+  for (std::size_t i = 0; i < n; ++i) out[i] *= scale[features.buckets[i] < kBlockBuckets ? 0 : 1];
 }
 
 /// A sparse row: bucket and weight.

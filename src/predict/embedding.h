@@ -31,9 +31,8 @@ struct EmbeddingView {
         max_bytes = 1;  // of the training texts: the length column is min(bytes, max) / mean
 };
 
-/// Writes one query's design vector [kDesignDims] to `out`. Allocates only until a thread has seen a
-/// text of the size; finite for any
-/// features.
+/// Writes one query's design vector [kDesignDims] to `out`. Allocates only until a thread has seen
+/// a text of the size; finite for any features.
 void embed(const EmbeddingView& view, const text::Features& features, std::span<float> out);
 
 struct Embedding {

@@ -12,8 +12,8 @@ namespace {
 constexpr std::size_t kColumns = kKernelColumns;
 
 #ifdef __x86_64__
-// Rows lie all over a table of two megabytes, and which come next is known: they are asked for early
-// enough to be in the first cache when their turn comes.
+// Rows lie all over a table of two megabytes, and which come next is known: they are asked for
+// early enough to be in the first cache when their turn comes.
 constexpr std::size_t kAhead = 8;
 
 inline void fetch_ahead(const std::int8_t* table, std::span<const std::uint16_t> rows,
@@ -38,8 +38,7 @@ __attribute__((target("avx512f"))) void weighted_rows_avx512(const std::int8_t* 
     const __m512 weight = _mm512_set1_ps(weights[i]);
     for (std::size_t p = 0; p < kParts; ++p) {
       const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + 16 * p));
-      sum[p] =
-          _mm512_fmadd_ps(weight, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)), sum[p]);
+      sum[p] = _mm512_fmadd_ps(weight, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)), sum[p]);
     }
   }
   for (std::size_t p = 0; p < kParts; ++p) _mm512_storeu_ps(out + 16 * p, sum[p]);
@@ -60,8 +59,7 @@ __attribute__((target("avx2,fma"))) void weighted_rows_avx2(const std::int8_t* t
       const __m256 weight = _mm256_set1_ps(weights[i]);
       for (std::size_t p = 0; p < kParts; ++p) {
         const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(row + 8 * p));
-        sum[p] =
-            _mm256_fmadd_ps(weight, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)), sum[p]);
+        sum[p] = _mm256_fmadd_ps(weight, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)), sum[p]);
       }
     }
     for (std::size_t p = 0; p < kParts; ++p) _mm256_storeu_ps(out + begin + 8 * p, sum[p]);
@@ -134,10 +132,9 @@ enum class Width { kScalar, kAvx2, kAvx512 };
 
 Width width() {
   static const Width best =
-      __builtin_cpu_supports("avx512f") != 0 ? Width::kAvx512
-      : __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0
-          ? Width::kAvx2
-          : Width::kScalar;
+      __builtin_cpu_supports("avx512f") != 0                                      ? Width::kAvx512
+      : __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 ? Width::kAvx2
+                                                                                  : Width::kScalar;
   return best;
 }
 #endif

@@ -1,6 +1,6 @@
 #pragma once
-// The inner loops of a decision. Each element is a chain of fused multiply-adds in a stated order, so
-// that vectors of any width give the same bits.
+// The inner loops of a decision. Each element is a chain of fused multiply-adds in a stated order,
+// so that vectors of any width give the same bits.
 
 #include <cstddef>
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace rung::predict {
 
-/// out[kColumns] = the sum over i of weights[i] * table[rows[i]], with table [., kColumns] row-major
-/// and every rows[i] within it; in the order of i.
+/// out[kColumns] = the sum over i of weights[i] * table[rows[i]], with table [., kColumns]
+/// row-major and every rows[i] within it; in the order of i.
 inline constexpr std::size_t kKernelColumns = 128;
 void weighted_rows(const std::int8_t* table, std::span<const std::uint16_t> rows,
                    std::span<const float> weights, std::span<float, kKernelColumns> out);
@@ -18,8 +18,8 @@ void weighted_rows(const std::int8_t* table, std::span<const std::uint16_t> rows
 void weighted_rows_scalar(const std::int8_t* table, std::span<const std::uint16_t> rows,
                           std::span<const float> weights, std::span<float, kKernelColumns> out);
 
-/// out[j] += the sum over k of x[k] * table[k, j], with table [x.size(), out.size()] row-major; in the
-/// order of k.
+/// out[j] += the sum over k of x[k] * table[k, j], with table [x.size(), out.size()] row-major; in
+/// the order of k.
 void add_product(std::span<const float> table, std::span<const float> x, std::span<float> out);
 void add_product_scalar(std::span<const float> table, std::span<const float> x,
                         std::span<float> out);

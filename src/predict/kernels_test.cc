@@ -32,7 +32,8 @@ TEST(WeightedRows, GivesTheBitsOfTheScalarReference) {
 TEST(AddProduct, GivesTheBitsOfTheScalarReference) {
   Rng rng(2);
   for (std::size_t rows : {0u, 1u, 5u, 177u})
-    for (std::size_t columns : {1u, 2u, 7u, 8u, 9u, 16u, 41u, 64u, 65u, 96u, 97u, 160u, 177u, 300u}) {
+    for (std::size_t columns :
+         {1u, 2u, 7u, 8u, 9u, 16u, 41u, 64u, 65u, 96u, 97u, 160u, 177u, 300u}) {
       std::vector<float> table(rows * columns), x(rows), fast(columns);
       for (auto* values : {&table, &x, &fast})
         for (float& v : *values) v = static_cast<float>(rng.normal());

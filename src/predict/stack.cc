@@ -28,9 +28,9 @@ std::vector<double> member_weights(const std::vector<Matrix>& members, const Mat
   std::int64_t cells = 0;
   for (const float value : target.reshaped())
     if (value != 0) squares += static_cast<double>(value) * static_cast<double>(value), ++cells;
-  const double strength = cells > 0 ? squares / static_cast<double>(cells) /
-                                          (prior.deviation * prior.deviation)
-                                    : 0;
+  const double deviation = static_cast<double>(target.rows()) / prior.few_rows;
+  const double strength =
+      cells > 0 ? squares / static_cast<double>(cells) / (deviation * deviation) : 0;
   gram.diagonal().array() += strength;
   cross.array() += strength * prior.total / static_cast<double>(k);
   std::vector<double> best(k, 0);

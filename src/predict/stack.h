@@ -7,12 +7,13 @@
 
 namespace rung::predict {
 
-/// What is believed of the weights before a row is seen: each is normal around its share of `total`.
-/// On a few hundred rows least squares alone picks a member by chance; on many thousands the prior
-/// hardly counts. Both numbers were chosen on 40 splits of the two smallest sets (docs/training.md).
+/// What is believed of the weights before a row is seen: each is normal around its share of `total`,
+/// with a standard deviation of (rows / few_rows). On a few hundred rows least squares alone picks
+/// members by chance; on thousands it does not, and a belief would only be in the way. Both numbers
+/// were chosen on outcomes (docs/training.md).
 struct WeightPrior {
   double total = 0.8;
-  double deviation = 0.05;  // > 0, of one weight
+  double few_rows = 14'000;  // > 0
 };
 
 /// The most probable weights >= 0 of target = sum of weight * member + noise, exactly, by looking at
