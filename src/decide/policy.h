@@ -27,6 +27,8 @@ struct Candidate {
   double quality = 0;     // expected score in [0, 1]
   double quality_se = 0;  // its standard error
   double cost_usd = 0;    // expected cost, > 0; an arm without a known cost is no candidate
+  // Means over prompts, for the margin of a tradeoff; empty: not known.
+  std::optional<double> prior_quality = {}, prior_cost_usd = {};
 };
 
 struct Context {
@@ -54,6 +56,10 @@ struct PolicySpec {
   /// this.
   double parameter = 0.0005;
   std::string strong = {}, weak = {};  // arm labels; threshold only
+  /// tradeoff only: points by which an arm must be ahead of the default arm, the one that is best on
+  /// average at the same exchange rate, to be picked instead; 0 to 100, 0 is off. It keeps picks
+  /// from turning on a typing error, and costs what small advantages are worth (docs/metrics.md).
+  double margin = 0;
 };
 /// Error kInvalidConfig: the parameter's range.
 Result<void> validate(const PolicySpec& spec);

@@ -121,7 +121,8 @@ Result<void> pick(const Route& route, const decide::PolicySpec* own_policy, std:
     const ArmOutlook& look = choice.outlook[i];
     if (!look.why_not.empty()) continue;
     scratch.candidates.push_back(
-        {look.arm->label, look.quality, look.quality_se, look.cost_usd.value_or(0)});
+        {look.arm->label, look.quality, look.quality_se, look.cost_usd.value_or(0),
+         look.arm->prior_quality, look.arm->prior_cost_usd});
     scratch.candidate_arm.push_back(i);
   }
   if (scratch.candidates.empty()) {
@@ -133,7 +134,13 @@ Result<void> pick(const Route& route, const decide::PolicySpec* own_policy, std:
                  "model"};
   }
   const decide::PolicySpec& spec = own_policy != nullptr ? *own_policy : route.policy_spec;
-  const auto made = own_policy != nullptr ? decide::make_policy(*own_policy) : nullptr;
+  std::unique_ptr<const decide::Policy> made;
+  if (own_policy != nullptr) {
+    // A request may name another exchange rate; the margin stays the route's.
+    decide::PolicySpec own = *own_policy;
+    if (own.kind == decide::PolicyKind::kTradeoff) own.margin = route.policy_spec.margin;
+    made = decide::make_policy(own);
+  }
   const decide::Policy& policy = made ? *made : *route.policy;
   decide::Decision decision =
       policy.choose(scratch.candidates, {.seed = seed, .explore = route.explore});
