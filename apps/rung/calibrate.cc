@@ -1,4 +1,5 @@
-// rung calibrate: the threshold to serve with between a strong and a weak arm.
+// rung calibrate: the threshold to serve with between a strong and a weak arm (anchors.h: placing
+// a new arm).
 
 #include <fmt/format.h>
 
@@ -6,6 +7,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "anchors.h"
 #include "base/progress.h"
 #include "commands.h"
 #include "estimates.h"
@@ -278,6 +280,9 @@ Result<void> calibrate(const CalibrateOptions& options) {
       return Error{ErrorCode::kInvalidArgument,
                    fmt::format("what is asked for is {}; expected a finite number", *value)};
   }
+  if (options.router.empty() || options.outcomes.empty())
+    return Error{ErrorCode::kInvalidArgument,
+                 "--router and --outcomes are required for a threshold; expected both"};
   auto router = predict::Router::load(options.router);
   if (!router) return router.error();
   if ((*router)->quality_scale() == predict::QualityScale::kMatchChance)
@@ -313,12 +318,12 @@ Result<void> calibrate(const CalibrateOptions& options) {
 void add_calibrate(CLI::App& app, Action& action) {
   auto options = std::make_shared<CalibrateOptions>();
   CLI::App* command = app.add_subcommand(
-      "calibrate", "Find the threshold between a strong and a weak arm for what you ask of it");
-  command->add_option("--router", options->router, "Artefact of rung train")->required();
-  command
-      ->add_option("--outcomes", options->outcomes,
-                   "Outcome files that trained nothing; - is standard input")
-      ->required();
+      "calibrate",
+      "Find the threshold between a strong and a weak arm for what you ask of it, or place a new "
+      "model from its scores on anchors");
+  command->add_option("--router", options->router, "Artefact of rung train");
+  command->add_option("--outcomes", options->outcomes,
+                      "Outcome files that trained nothing; - is standard input");
   command->add_option("--share", options->share, "Share of queries for the strong arm, 0 to 1");
   command->add_option("--budget", options->budget, "Most that a query may cost on average, in USD");
   command->add_option("--max-drop", options->max_drop,
@@ -333,9 +338,14 @@ void add_calibrate(CLI::App& app, Action& action) {
   command->add_option("--strong", options->strong, "Arm; default: the best on these outcomes");
   command->add_option("--weak", options->weak, "Arm; default: the cheapest on these outcomes");
   command->add_flag("--json", options->json, "Print one JSON object instead of a text");
-  command->callback([options, &action] {
-    action = [options] {
-      auto done = calibrate(*options);
+  auto anchors = std::make_shared<AnchorCommand>();
+  add_anchor_options(*command, *anchors);
+  command->callback([options, anchors, &action] {
+    action = [options, anchors] {
+      anchors->router = options->router;
+      anchors->outcomes = options->outcomes;
+      anchors->json = options->json;
+      auto done = anchors->asked() ? run_anchors(*anchors) : calibrate(*options);
       if (done) return kDone;
       fmt::print(stderr, "rung calibrate: {}\n", done.error().message);
       return done.error().code == ErrorCode::kInfeasible ? kNo : kBadInput;

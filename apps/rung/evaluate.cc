@@ -17,6 +17,7 @@
 #include "outcomes/writer.h"
 #include "own_knob.h"
 #include "predict/router.h"
+#include "robustness.h"
 
 #ifndef RUNG_NO_PREDICT
 namespace rung::cli {
@@ -26,7 +27,8 @@ struct EvaluateOptions {
   std::string router;
   std::vector<std::string> outcomes, samples;
   std::string per_query, html;
-  bool json = false, ignore_unknown_arms = false;
+  bool json = false, ignore_unknown_arms = false, robustness = false;
+  double margin = 0;  // points
   std::size_t bootstrap = 1000;
   std::uint64_t seed = 1;
 };
@@ -108,7 +110,8 @@ Result<Shared> shared_arms(const predict::Router& router, const outcomes::Table&
 Result<outcomes::Comparison> judge(const predict::Router& router, const outcomes::Table& table,
                                    const Estimates& estimates, const Shared& shared,
                                    const EvaluateOptions& options, const outcomes::Samples* samples,
-                                   std::vector<std::string>& notes) {
+                                   std::vector<std::string>& notes,
+                                   std::optional<Robustness>& robustness) {
   const std::size_t n = table.rows(), m = shared.in_table.size();
   const bool own = router.quality_scale() == predict::QualityScale::kWinChance ||
                    router.metadata("knob") == "alpha";  // no cost of the router decides
@@ -149,6 +152,12 @@ Result<outcomes::Comparison> judge(const predict::Router& router, const outcomes
           "samples that are known to be right or wrong");
     }
   }
+  if (options.robustness) {
+    auto measured = measure_robustness(router, table, shared.in_router, data, *result,
+                                       options.margin, options.seed);
+    if (!measured) return measured.error();
+    robustness = *std::move(measured);
+  }
   for (const std::size_t i : shared.in_router) {
     if (!own && !router.arms()[i].has_cost) {
       notes.push_back(fmt::format("the router knows no cost for {}: it is never picked here",
@@ -171,6 +180,9 @@ Result<outcomes::Comparison> judge(const predict::Router& router, const outcomes
 
 Result<void> evaluate(const EvaluateOptions& options) {
   catch_interrupts();
+  if (options.margin > 0 && !options.robustness)
+    return Error{ErrorCode::kInvalidArgument,
+                 "--margin is measured with --robustness; expected both"};
   auto router = predict::Router::load(options.router);
   if (!router) return router.error();
   auto table = outcomes::read_table(options.outcomes);
@@ -186,8 +198,9 @@ Result<void> evaluate(const EvaluateOptions& options) {
   if (!shared) return shared.error();
   auto estimates = estimate_all(**router, *table);
   if (!estimates) return estimates.error();
+  std::optional<Robustness> robustness;
   auto result = judge(**router, *table, *estimates, *shared, options, samples ? &*samples : nullptr,
-                      context.notes);
+                      context.notes, robustness);
   if (!result) return result.error();
   if ((*router)->is_static())
     context.notes.push_back("the router is the best static mixture of its training rows");
@@ -199,8 +212,14 @@ Result<void> evaluate(const EvaluateOptions& options) {
     if (auto done = write_file(options.html, outcomes::report_html(*result, context)); !done)
       return done;
   }
-  const std::string report = options.json ? outcomes::report_json(*result, context)
-                                          : outcomes::report_text(*result, context);
+  std::string report = options.json ? outcomes::report_json(*result, context)
+                                    : outcomes::report_text(*result, context);
+  if (robustness && options.json) {
+    report.erase(report.rfind('}'));
+    report += fmt::format(",\"robustness\":{}}}\n", robustness_json(*robustness));
+  } else if (robustness) {
+    report += robustness_text(*robustness);
+  }
   std::fwrite(report.data(), 1, report.size(), stdout);
   return {};
 }
@@ -222,6 +241,13 @@ void add_evaluate(CLI::App& app, Action& action) {
   command->add_flag("--json", options->json, "Print one JSON object instead of a table");
   command->add_flag("--ignore-unknown-arms", options->ignore_unknown_arms,
                     "Leave out arms of the outcomes that the router does not know");
+  command->add_flag("--robustness", options->robustness,
+                    "Also perturb the prompts in six ways and count the picks that stay");
+  command
+      ->add_option("--margin", options->margin,
+                   "Points of the tradeoff policy's margin, for --robustness")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
   command->add_option("--bootstrap", options->bootstrap, "Resamples behind the standard error")
       ->check(CLI::Range(0, 100000))
       ->capture_default_str();

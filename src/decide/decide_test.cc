@@ -31,6 +31,26 @@ TEST(Tradeoff, SaysSmallSumsWithoutAnExponent) {
             "0.00007 USD a point, 28.13 points ahead of b (quality 0.900 ± 0.100, 0.00477 USD)");
 }
 
+TEST(Tradeoff, LeavesTheDefaultArmOnlyForMoreThanTheMargin) {
+  // At 0.001 USD a point: middle is best on average (79 points; small 60.8, large 77), large is
+  // best on this request (90 points), 11 ahead of middle.
+  std::vector<Candidate> pool = kPool;
+  for (auto [i, quality] : {std::pair{0u, 0.61}, {1u, 0.80}, {2u, 0.80}})
+    pool[i].prior_quality = quality, pool[i].prior_cost_usd = pool[i].cost_usd;
+  const auto with = [&](double margin) {
+    return PolicySpec{.kind = PolicyKind::kTradeoff, .parameter = 0.001, .margin = margin};
+  };
+  EXPECT_EQ(pick(with(0), pool), "large");
+  EXPECT_EQ(pick(with(10.9), pool), "large");
+  EXPECT_EQ(pick(with(11.1), pool), "middle");
+  const Decision stays = make_policy(with(11.1))->choose(pool, {});
+  EXPECT_EQ(pool[*stays.runner_up].name, "large");
+  EXPECT_NE(stays.reason.find("within the margin of 11.1"), std::string::npos) << stays.reason;
+  pool[1].prior_quality.reset();  // then the default is the best of those with means: large
+  EXPECT_EQ(pick(with(50), pool), "large");
+  EXPECT_EQ(pick(with(50), kPool), "large") << "without means there is no default";
+}
+
 TEST(TargetQuality, TakesTheCheapestThatPassesElseTheBest) {
   EXPECT_EQ(pick({PolicyKind::kTargetQuality, 0.70}), "small");
   EXPECT_EQ(pick({PolicyKind::kTargetQuality, 0.75}), "middle");
@@ -117,6 +137,9 @@ TEST(PolicySpec, RefusesWhatCannotBeMeant) {
   EXPECT_FALSE(validate({PolicyKind::kTargetQuality, 1.5}));
   EXPECT_FALSE(validate({PolicyKind::kMaxCost, -1}));
   EXPECT_FALSE(validate({PolicyKind::kThreshold, 0.5, "a", "a"}));
+  EXPECT_FALSE(validate({.kind = PolicyKind::kTradeoff, .margin = -1}));
+  EXPECT_FALSE(validate({.kind = PolicyKind::kTradeoff, .margin = std::nan("")}));
+  EXPECT_FALSE(validate({.kind = PolicyKind::kMaxCost, .parameter = 1, .margin = 1}));
 }
 
 TEST(Eligibility, FailsClosed) {

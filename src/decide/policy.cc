@@ -74,7 +74,8 @@ void explore(std::span<const Candidate> eligible, const Context& context, Decisi
 
 class Tradeoff final : public Policy {
  public:
-  explicit Tradeoff(double usd_per_point) : usd_per_point_(usd_per_point) {}
+  explicit Tradeoff(double usd_per_point, double margin = 0)
+      : usd_per_point_(usd_per_point), margin_(margin) {}
   Decision choose(std::span<const Candidate> eligible, const Context& context) const override {
     const auto points = [&](const Candidate& c) {
       return 100 * c.quality - c.cost_usd / usd_per_point_;
@@ -88,12 +89,37 @@ class Tradeoff final : public Policy {
       decision.reason +=
           fmt::format(", {:.2f} points ahead of {}", points(pick) - points(eligible[*best.second]),
                       describe(eligible[*best.second]));
+    if (const auto stay = default_arm(eligible); stay && *stay != best.first)
+      if (const double ahead = points(pick) - points(eligible[*stay]); ahead <= margin_) {
+        decision.pick = *stay;
+        decision.runner_up = best.first;
+        decision.reason = fmt::format(
+            "{} is the best on average at {} USD a point; {} is ahead by {:.2f} points on this "
+            "request, within the margin of {:g}",
+            describe(eligible[*stay]), money(usd_per_point_), describe(pick), ahead, margin_);
+      }
     explore(eligible, context, decision);
     return decision;
   }
 
  private:
-  double usd_per_point_;
+  /// The eligible arm that is best on average; empty without a margin or without means.
+  std::optional<std::size_t> default_arm(std::span<const Candidate> eligible) const {
+    if (margin_ <= 0) return std::nullopt;
+    std::optional<std::size_t> best;
+    double most = 0;
+    for (std::size_t i = 0; i < eligible.size(); ++i) {
+      const Candidate& c = eligible[i];
+      if (!c.prior_quality || !c.prior_cost_usd) continue;
+      const double points = 100 * *c.prior_quality - *c.prior_cost_usd / usd_per_point_;
+      if (!best || points > most ||
+          (points == most && *c.prior_cost_usd < *eligible[*best].prior_cost_usd))
+        best = i, most = points;
+    }
+    return best;
+  }
+
+  double usd_per_point_, margin_;
 };
 
 /// Shared by the two policies that have a constraint: those that keep it come first, by one key; if
@@ -254,13 +280,19 @@ Result<void> validate(const PolicySpec& spec) {
       (spec.strong.empty() || spec.weak.empty() || spec.strong == spec.weak))
     return Error{ErrorCode::kInvalidConfig,
                  "a threshold policy names two different arms, `strong` and `weak`"};
+  if (!(spec.margin >= 0 && spec.margin <= 100))
+    return Error{ErrorCode::kInvalidConfig,
+                 fmt::format("margin is {:g}; expected 0 to 100 points", spec.margin)};
+  if (spec.margin > 0 && spec.kind != PolicyKind::kTradeoff)
+    return Error{ErrorCode::kInvalidConfig,
+                 fmt::format("margin is {:g}; only a tradeoff policy has one", spec.margin)};
   return {};
 }
 
 std::unique_ptr<const Policy> make_policy(const PolicySpec& spec) {
   switch (spec.kind) {
     case PolicyKind::kTradeoff:
-      return std::make_unique<Tradeoff>(spec.parameter);
+      return std::make_unique<Tradeoff>(spec.parameter, spec.margin);
     case PolicyKind::kTargetQuality:
       return std::make_unique<TargetQuality>(spec.parameter);
     case PolicyKind::kMaxCost:

@@ -30,6 +30,8 @@ struct Candidate {
   double cost_usd = 0;  // expected cost, > 0; an arm without a known cost is no candidate, but for
                         // threshold and alpha, which do not look at it
   double utility = 0;   // by the router's own rule; alpha only
+  // Means over prompts, for the margin of a tradeoff; empty: not known.
+  std::optional<double> prior_quality = {}, prior_cost_usd = {};
 };
 
 struct Context {
@@ -57,6 +59,10 @@ struct PolicySpec {
   /// this. alpha: 0..1, what quality weighs against cost; the candidates carry what came of it.
   double parameter = 0.0005;
   std::string strong = {}, weak = {};  // arm labels; threshold only
+  /// tradeoff only: points by which an arm must be ahead of the default arm, the one that is best on
+  /// average at the same exchange rate, to be picked instead; 0 to 100, 0 is off. It keeps picks
+  /// from turning on a typing error, and costs what small advantages are worth (docs/metrics.md).
+  double margin = 0;
 };
 /// True for policies that look at the expected cost.
 bool needs_costs(PolicyKind kind);

@@ -305,6 +305,8 @@ class Parser {
         out.policy.parameter = *value;
       else
         s.fail(key, "is missing");
+      if (*parsed == decide::PolicyKind::kTradeoff)
+        out.policy.margin = s.number("margin").value_or(0);
       if (*parsed == decide::PolicyKind::kThreshold) {
         out.policy.strong = s.required_string("strong");
         out.policy.weak = s.required_string("weak");

@@ -84,6 +84,12 @@ TEST_F(ConfigTest, EveryMistakeHasItsLineAndItsSentence) {
             "[low, high]");
   EXPECT_EQ(refusal("usd_per_point: 0.0005", "usd_per_point: -1"),
             "line 15: routes.auto.policy.kind tradeoff: usd_per_point is -1; expected USD above 0");
+  EXPECT_EQ(refusal("usd_per_point: 0.0005", "usd_per_point: 0.0005, margin: -1"),
+            "line 15: routes.auto.policy.kind tradeoff: margin is -1; expected 0 to 100 points");
+  EXPECT_NE(
+      refusal("kind: tradeoff, usd_per_point: 0.0005", "kind: max_cost, max_cost: 1, margin: 1")
+          .find("margin"),
+      std::string::npos);
   EXPECT_EQ(refusal("kind: tradeoff", "kind: best"),
             "line 15: routes.auto.policy.kind is \"best\"; this version knows tradeoff, "
             "target_quality, max_cost, threshold, alpha");

@@ -191,7 +191,8 @@ Result<void> pick(const Route& route, const decide::PolicySpec* own_policy, std:
     if (!look.why_not.empty()) continue;
     scratch.candidates.push_back(
         {look.arm->label, look.quality, look.quality_se, look.cost_usd.value_or(0),
-         utility.empty() ? 0.0 : static_cast<double>(utility[*look.arm->known_as])});
+         utility.empty() ? 0.0 : static_cast<double>(utility[*look.arm->known_as]),
+         look.arm->prior_quality, look.arm->prior_cost_usd});
     scratch.candidate_arm.push_back(i);
   }
   if (scratch.candidates.empty()) {
@@ -202,7 +203,13 @@ Result<void> pick(const Route& route, const decide::PolicySpec* own_policy, std:
                  fmt::format("no arm of route {} can serve this request ({})", route.name, why),
                  "model"};
   }
-  const auto made = own_policy != nullptr ? decide::make_policy(*own_policy) : nullptr;
+  std::unique_ptr<const decide::Policy> made;
+  if (own_policy != nullptr) {
+    // A request may name another exchange rate; the margin stays the route's.
+    decide::PolicySpec own = *own_policy;
+    if (own.kind == decide::PolicyKind::kTradeoff) own.margin = route.policy_spec.margin;
+    made = decide::make_policy(own);
+  }
   const decide::Policy& policy = made ? *made : *route.policy;
   decide::Decision decision =
       policy.choose(scratch.candidates, {.seed = seed, .explore = route.explore});

@@ -19,6 +19,8 @@ class FakeRouter final : public predict::Router {
     arms_[1].name = "ref-large";
     arms_[2].name = "ref-costed";
     for (auto& arm : arms_) arm.has_cost = true;
+    arms_[0].mean_quality = 0.6f, arms_[0].mean_cost_usd = 0.001f;
+    arms_[1].mean_quality = 0.95f, arms_[1].mean_cost_usd = 0.01f;
     arms_[0].has_tokens = arms_[1].has_tokens = true;
   }
   std::span<const predict::ArmInfo> arms() const override { return arms_; }
@@ -45,6 +47,7 @@ models:
   unpriced: {upstream: u, like: ref-small}
 routes:
   auto: {arms: [small, large, other, unpriced], predictor: p.safetensors, policy: {kind: tradeoff, usd_per_point: 0.0001}}
+  held: {arms: [small, large], predictor: p.safetensors, policy: {kind: tradeoff, usd_per_point: 0.0001, margin: 20}}
   one: {arms: [small]}
 )";
 
@@ -98,6 +101,20 @@ TEST_F(DeciderTest, NeverPicksWhatCannotServeOrWhatNobodyKnows) {
   EXPECT_EQ(none.error().code, ErrorCode::kInfeasible);
   EXPECT_NE(none.error().message.find("small: the request asks for a JSON schema"),
             std::string::npos);
+}
+
+TEST_F(DeciderTest, WithinTheMarginTheArmThatIsBestOnAverageAtOurPricesStays) {
+  // Large is best on average at the configured prices, though not at those of training; on an easy
+  // prompt small is ahead by some 15 points.
+  EXPECT_EQ(decide("auto", "easy")->model->name, "small");
+  const auto held = decide("held", "easy");
+  EXPECT_EQ(held->model->name, "large");
+  EXPECT_NE(held->reason.find("within the margin of 20"), std::string::npos) << held->reason;
+  // A request's own exchange rate keeps the route's margin; large is then too dear on average.
+  EXPECT_EQ(decide("held", "easy", "", *parse_overrides("0.00001", "", "", ""))->model->name,
+            "small");
+  EXPECT_EQ(decide("held", "easy", "", *parse_overrides("0.0001", "", "", ""))->model->name,
+            "large");
 }
 
 TEST_F(DeciderTest, ModelsByNamePassStraightThrough) {

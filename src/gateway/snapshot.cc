@@ -78,6 +78,46 @@ Result<void> check_policy(const predict::Router& router, const RouteConfig& conf
   return {};
 }
 
+/// Means of the arms. Training knows their cost at its own prices: the ratio of the configured price
+/// to these comes from a few texts of usual length.
+void set_priors(Route& route) {
+  constexpr std::string_view kTypical[] = {
+      "What is the capital of Australia?",
+      "Write a Python function that returns the n-th Fibonacci number, and explain its running "
+      "time in two sentences.",
+      "A shop sells pens at 3 for 2 dollars and notebooks at 4 dollars each. Anna buys 12 pens and "
+      "some notebooks and pays 28 dollars. How many notebooks did she buy? Think step by step, and "
+      "give the number alone on the last line."};
+  if (!route.predictor) return;
+  const auto known = route.predictor->arms();
+  std::vector<double> ours(route.arms.size()), theirs(route.arms.size());
+  std::vector<predict::Estimate> estimates(known.size());
+  predict::Scratch scratch;
+  for (const std::string_view text : kTypical) {
+    route.predictor->estimate_for(route.known, text, estimates, scratch);
+    for (std::size_t i = 0; i < route.arms.size(); ++i) {
+      const Arm& arm = route.arms[i];
+      if (!arm.why_unscored.empty()) continue;
+      const predict::Estimate& e = estimates[*arm.known_as];
+      theirs[i] += e.cost_usd;
+      ours[i] += 1e-6 * (static_cast<double>(text.size() / 4 + 1) * arm.model->price->input.rate +
+                         static_cast<double>(e.completion_tokens) * arm.model->price->output.rate);
+    }
+  }
+  for (std::size_t i = 0; i < route.arms.size(); ++i) {
+    Arm& arm = route.arms[i];
+    if (!arm.why_unscored.empty()) continue;
+    const predict::ArmInfo& info = known[*arm.known_as];
+    arm.prior_quality = info.mean_quality;
+    if (!info.has_tokens)
+      arm.prior_cost_usd = info.mean_cost_usd;
+    else if (info.has_cost && theirs[i] > 0)
+      arm.prior_cost_usd = info.mean_cost_usd * ours[i] / theirs[i];
+    else
+      arm.prior_cost_usd = ours[i] / static_cast<double>(std::size(kTypical));
+  }
+}
+
 Result<std::unique_ptr<const Route>> make_route(
     const RouteConfig& config, const Config& all,
     std::map<std::filesystem::path, std::shared_ptr<const predict::Router>>& loaded,
@@ -120,6 +160,7 @@ Result<std::unique_ptr<const Route>> make_route(
                              "models` lists the reference "
                              "arms that a model can be `like`",
                              config.name, route->arms[0].label, route->arms[0].why_unscored)};
+  if (config.policy.margin > 0) set_priors(*route);
   // What a user would pay without a router is the dearest arm, unless the route says otherwise.
   const auto output_price = [&](std::size_t i) { return route->arms[i].model->price->output; };
   for (std::size_t i = 0; i < route->arms.size(); ++i) {

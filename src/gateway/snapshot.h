@@ -23,6 +23,8 @@ struct Arm {
   std::string strategy;
   std::optional<std::size_t> known_as;  // the predictor's arm that this one is, or is like
   std::string why_unscored;  // empty if it can be scored; else why it is only reachable by name
+  // Means over the predictor's training rows, the cost at the configured price; for the margin.
+  std::optional<double> prior_quality = {}, prior_cost_usd = {};
 };
 
 struct Route {

@@ -297,6 +297,10 @@ Result<void> check(const Estimated& data, const HullGainOptions& options, bool e
 
 }  // namespace
 
+double mean_gain(const Hull& fixed, const Hull& router, std::span<const double> budgets) {
+  return gain_over(fixed, router, budgets);
+}
+
 bool Estimated::usable(std::size_t row, std::size_t arm) const {
   const std::size_t at = cell(row, arm);
   return std::isfinite(score[at]) && std::isfinite(cost[at]);

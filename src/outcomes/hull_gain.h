@@ -100,6 +100,10 @@ struct PickCurve {
 Result<HullGain> hull_gain(const Estimated& data, const PickCurve& curve,
                            const HullGainOptions& options = {});
 
+/// The last step of hull_gain: the mean, over `budgets`, of `router` (an envelope of operating
+/// points) less the static hull `fixed`. Neither hull nor the budgets are empty.
+double mean_gain(const Hull& fixed, const Hull& router, std::span<const double> budgets);
+
 /// The arm a router picks on each row at one lambda: the highest est_quality - lambda * est_cost
 /// among usable cells; ties go to the cheaper estimate, then to the earlier arm; arms if none is
 /// usable. [rows].

@@ -74,6 +74,7 @@ class TensorFile {
   bool has(std::string_view name) const { return tensors_.find(name) != tensors_.end(); }
   /// Empty if absent.
   std::string_view metadata(std::string_view key) const;
+  const std::map<std::string, std::string, std::less<>>& all_metadata() const { return metadata_; }
 
  private:
   std::map<std::string, Tensor, std::less<>> tensors_;
