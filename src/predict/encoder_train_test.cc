@@ -32,7 +32,7 @@ bool second_is_good(const Encoder& encoder, const std::string& prompt) {
   return value(prompt) > mean;
 }
 
-/// 500 prompts of the tiny model's words; scores are planted, or coins.
+/// 500 prompts of the tiny model's words; scores are planted, or say nothing of the prompt.
 outcomes::Table table_of(const Encoder& encoder, bool planted) {
   outcomes::Table table;
   table.arms = {"cheap", "dear"};
@@ -44,7 +44,8 @@ outcomes::Table table_of(const Encoder& encoder, bool planted) {
     table.prompts.push(prompt);
     table.category.push_back(outcomes::kNoCategory);
     for (std::size_t j = 0; j < 2; ++j) {
-      const double good = planted ? ((j == 1) == second ? 0.95 : 0.1) : 0.5;
+      // Where nothing is planted the dear arm is never better: there is nothing to route.
+      const double good = planted ? ((j == 1) == second ? 0.95 : 0.1) : j == 0 ? 0.9 : 0.2;
       table.score.push_back(rng.uniform() < good ? 1.0f : 0.0f);
       table.cost.push_back(j == 0 ? 0.0001f : 0.001f);
       table.prompt_tokens.push_back(outcomes::kNoTokens);
