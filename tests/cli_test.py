@@ -207,6 +207,36 @@ class Commands(unittest.TestCase):
             self.assertAlmostEqual(got["strong_share"], strong)
             self.assertAlmostEqual(strong, share, delta=1.5 / len(scores))
 
+    def test_calibrate_places_a_new_model_from_anchors_and_refuses_scores_that_do_not_fit(self):
+        anchors, scores, out = (os.path.join(self.folder, name) for name in ("anchors", "scores", "router"))
+        done = cli("calibrate", "--anchors", "40", "--outcomes", OUTCOMES, "--out", anchors)
+        self.assertEqual(done.returncode, 0, done)
+        with open(anchors) as file:
+            rows = [json.loads(line) for line in file]
+        self.assertEqual(len({row["prompt"] for row in rows}), 40)
+        place = ["calibrate", "--anchors-from", anchors, "--scores", scores, "--router", world.trained_router(), "--out", out]
+
+        def score(name="newcomer", value=0.5, count=40, suffix=""):
+            with open(scores, "w") as file:
+                for row in rows[:count]:
+                    file.write(json.dumps({"id": row["id"] + suffix, "prompt": row["prompt"], "models": {
+                        name: {"score": value, "cost": 0.001}}}) + "\n")
+
+        score(count=5)
+        self.refused(*place, says="5 anchors have a score")
+        score(suffix="x")
+        self.refused(*place, says=["is not an anchor of", rows[0]["id"] + "x"])
+        score(value=1.5)
+        self.refused(*place, says=["found 1.5", "between 0 and 1"])
+        score(name=next(iter(rows[0]["models"])))
+        self.refused(*place, says="already has an arm")
+        self.assertFalse(os.path.exists(out))
+        score()
+        placed = json.loads(cli(*place, "--json").stdout)
+        self.assertEqual((placed["arm"], placed["anchors"]), ("newcomer", 40))
+        self.assertAlmostEqual(placed["base"], 0.5, delta=0.1)
+        self.assertIn("placed from 40 anchors", cli("models", "--router", out).stdout)
+
     def test_calibrate_keeps_the_budget_the_drop_and_the_risk_that_it_was_given(self):
         calibrate = ["calibrate", "--router", world.trained_router(), "--outcomes", OUTCOMES, "--json"]
         budget = json.loads(cli(*calibrate, "--budget", "0.0003").stdout)
