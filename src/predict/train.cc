@@ -219,13 +219,13 @@ class Trainer {
     std::vector<Matrix> centred_members;
     for (const Candidate& c : *candidates)
       centred_members.push_back(centred(c.out_of_fold, learn.deviation));
-    std::vector<double> weights = member_weights(centred_members, target);
+    std::vector<double> weights = nonnegative_least_squares(centred_members, target);
     // A member that hardly counts costs time at every decision: the others take over its share.
     for (std::size_t c = candidates->size(); c-- > 0;) {
       if (weights[c] >= kLeastWeight || candidates->size() == 1) continue;
       candidates->erase(candidates->begin() + static_cast<std::ptrdiff_t>(c));
       centred_members.erase(centred_members.begin() + static_cast<std::ptrdiff_t>(c));
-      weights = member_weights(centred_members, target);
+      weights = nonnegative_least_squares(centred_members, target);
       c = candidates->size();
     }
     for (double& w : weights) w *= kShrinkage;
