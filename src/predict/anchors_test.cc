@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "predict/placement.h"
+#include "predict/testing.h"
 #include "predict/train.h"
 
 namespace rung::predict {
@@ -26,13 +27,7 @@ outcomes::Table world(std::size_t rows, std::size_t first, std::size_t last,
   Rng rng(seed);
   for (std::size_t i = 0; i < rows; ++i) {
     const bool numbers = rng.below(2) == 1;
-    std::string prompt = numbers ? "Compute" : "Describe";
-    for (int w = 0; w < 9; ++w) {
-      prompt.push_back(' ');
-      for (int c = 0; c < 3; ++c)
-        prompt.push_back(
-            static_cast<char>((numbers ? 'a' : 'n') + static_cast<int>(rng.below(13))));
-    }
+    const std::string prompt = testing::prompt_of_kind(numbers, rng);
     table.ids.push("q" + std::to_string(i));
     table.prompts.push(prompt);
     table.category.push_back(outcomes::kNoCategory);

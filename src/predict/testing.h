@@ -8,6 +8,18 @@
 
 namespace rung::predict::testing {
 
+/// Nine words of three letters, from one half of the alphabet for each kind.
+inline std::string prompt_of_kind(bool numbers, Rng& rng) {
+  std::string prompt = numbers ? "Compute" : "Describe";
+  for (int w = 0; w < 9; ++w) {
+    prompt.push_back(' ');
+    for (int c = 0; c < 3; ++c)
+      prompt.push_back(
+          static_cast<char>((numbers ? 'a' : 'n') + static_cast<int>(rng.below(13))));
+  }
+  return prompt;
+}
+
 /// 600 prompts of two kinds. Planted: each of two arms is good at one kind; else both scores are
 /// coins. The first costs a tenth.
 inline outcomes::Table two_kinds(bool planted) {
@@ -16,14 +28,7 @@ inline outcomes::Table two_kinds(bool planted) {
   Rng rng(4);
   for (std::size_t i = 0; i < 600; ++i) {
     const bool numbers = rng.below(2) == 1;
-    std::string prompt = numbers ? "Compute" : "Describe";
-    for (int w = 0; w < 9;
-         ++w) {  // words of three letters, from one half of the alphabet for each kind
-      prompt.push_back(' ');
-      for (int c = 0; c < 3; ++c)
-        prompt.push_back(
-            static_cast<char>((numbers ? 'a' : 'n') + static_cast<int>(rng.below(13))));
-    }
+    const std::string prompt = prompt_of_kind(numbers, rng);
     table.ids.push("q" + std::to_string(i));
     table.prompts.push(prompt);
     table.category.push_back(outcomes::kNoCategory);
