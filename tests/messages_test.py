@@ -121,6 +121,30 @@ class Messages(unittest.TestCase):
         gzip = gateway.post("/v1/messages", b"not gzip", content_encoding="br")
         self.assertEqual((gzip.status, gzip.json["type"]), (415, "error"))
 
+    def test_tokens_are_counted_by_anthropic_where_it_serves_the_model(self):
+        gateway = self.start(lambda path, body: {"input_tokens": 77})
+        for model in ("claude", "only-claude"):
+            reply = gateway.post("/v1/messages/count_tokens", {"model": model, "messages": [{"role": "user", "content": "hi"}]})
+            self.assertEqual((reply.status, reply.json), (200, {"input_tokens": 77}), reply)
+            self.assertNotIn("x-rung-estimated", reply.headers)
+        self.assertEqual(self.upstream.paths(), ["/v1/messages/count_tokens"] * 2)
+        self.assertEqual([b["model"] for b in self.upstream.bodies()], ["real-claude"] * 2)
+
+    def test_a_count_of_ours_is_marked_as_an_estimate(self):
+        gateway = self.start(None)
+        reply = gateway.post("/v1/messages/count_tokens", {"model": "gpt", "messages": [{"role": "user", "content": "x" * 400}]})
+        self.assertEqual((reply.status, reply.json, reply.headers.get("x-rung-estimated")), (200, {"input_tokens": 101}, "input_tokens"), reply)
+        reply = gateway.post("/v1/messages/count_tokens", {"model": "nobody", "messages": [{"role": "user", "content": "x"}]})
+        self.assertEqual((reply.status, reply.json["error"]["type"]), (404, "not_found_error"), reply)
+        self.assertEqual(self.upstream.seen, [])
+
+    def test_models_are_listed_in_the_form_of_who_asks(self):
+        gateway = self.start(None)
+        theirs = gateway.request("GET", "/v1/models", headers={"anthropic-version": "2023-06-01"}).json
+        self.assertEqual(theirs["data"][0], {"type": "model", "id": "only-claude", "display_name": "only-claude", "created_at": "1970-01-01T00:00:00Z"})
+        self.assertEqual((theirs["has_more"], theirs["last_id"]), (False, "embed"))
+        self.assertEqual(gateway.request("GET", "/v1/models").json["object"], "list")
+
     def test_the_client_leaving_cancels_upstream(self):
         events = list(message_events(({"type": "text", "text": ""}, [{"type": "text_delta", "text": "a"}])))
         gateway = self.start(lambda path, body: [sse(*events[:4]), lambda seen: self.upstream.gone(seen, 5)])

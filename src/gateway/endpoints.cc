@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "gateway/chat.h"
+#include "gateway/count_tokens.h"
 #include "gateway/headers.h"
 #include "json/value.h"
 #include "json/write.h"
@@ -82,7 +83,29 @@ void write_route(json::Writer& w, const Route& route) {
   w.end_object();
 }
 
+/// The list as Anthropic's clients read it, who say their version.
+Task<void> list_for_anthropic(Worker& worker, Exchange& exchange) {
+  const auto serving = worker.serving();
+  json::Writer w;
+  std::string first, last;
+  w.begin_object().key("data").begin_array();
+  const auto write = [&](const std::string& name) {
+    w.begin_object().key("type").string("model").key("id").string(name);
+    w.key("display_name").string(name).key("created_at").string("1970-01-01T00:00:00Z");
+    w.end_object();
+    if (first.empty()) first = name;
+    last = name;
+  };
+  for (const auto& route : serving->snapshot->routes) write(route->name);
+  for (const ModelConfig& model : serving->snapshot->config->models) write(model.name);
+  w.end_array().key("has_more").boolean(false);
+  w.key("first_id").string(first).key("last_id").string(last).end_object();
+  co_await send_json(worker, exchange, 200, w.take());
+}
+
 Task<void> list_models(Worker& worker, Exchange& exchange) {
+  if (!exchange.header("anthropic-version").empty())
+    co_return co_await list_for_anthropic(worker, exchange);
   const auto serving = worker.serving();
   json::Writer w;
   w.begin_object().key("object").string("list").key("data").begin_array();
@@ -195,7 +218,8 @@ Task<bool> unpack(Worker& worker, Exchange& exchange) {
 
 /// What may be done at a path, as an Allow header says it; "" where there is nothing.
 std::string_view allowed_at(std::string_view path) {
-  if (path == "/chat/completions" || path == "/messages" || path == "/feedback")
+  if (path == "/chat/completions" || path == "/messages" || path == "/messages/count_tokens" ||
+      path == "/feedback")
     return "POST, OPTIONS";
   if (path == "/models" || path.starts_with("/models/") || path == "/healthz" ||
       path == "/readyz" || path == "/metrics")
@@ -214,6 +238,8 @@ Task<void> answer(Worker& worker, Exchange& exchange) {
     co_return co_await answer_chat(worker, exchange, wire::Dialect::kChat);
   if (path == "/messages" && is_post)
     co_return co_await answer_chat(worker, exchange, wire::Dialect::kMessages);
+  if (path == "/messages/count_tokens" && is_post)
+    co_return co_await answer_count_tokens(worker, exchange);
   if (path == "/feedback" && is_post) co_return co_await take_feedback(worker, exchange);
   if (path == "/models" && is_get) co_return co_await list_models(worker, exchange);
   if (path.starts_with("/models/") && is_get)
