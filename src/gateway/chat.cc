@@ -225,13 +225,20 @@ class ChatCall {
     if (!sent) client_left(sent.error());
   }
 
+  wire::ReplyContext reply_context() const {
+    return {.upstream = form_.dialect,
+            .hide_usage = form_.hide_usage,
+            .created = record_.time_us / 1'000'000,
+            .prompt_tokens = choice_.prompt_tokens};
+  }
+
   /// The reply's body in the client's dialect.
   Result<void> translate(const wire::Request& request, std::string& body) {
     if (response_->status() >= 400) {
       body = wire::translate_error(dialect_, response_->status(), body, request_id());
       return {};
     }
-    auto translated = wire::translate_reply(request, form_.dialect, body, form_.dropped);
+    auto translated = wire::translate_reply(request, reply_context(), body, form_.dropped);
     if (!translated)
       return Error{ErrorCode::kUpstream,
                    translated.error().with("the upstream's reply cannot be translated").message};
@@ -246,7 +253,7 @@ class ChatCall {
     default_header("x-accel-buffering", "no");
     record_.http_status = response_->status();
     SseSplitter splitter;
-    relay_ = wire::make_stream_relay(request, form_.dialect, form_.hide_usage);
+    relay_ = wire::make_stream_relay(request, reply_context());
     const wire::StreamFacts& facts = relay_->facts();
     std::string out;
     if (auto started = co_await exchange_.start(response_->status(), headers_); !started) {

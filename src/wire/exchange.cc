@@ -6,6 +6,7 @@
 #include "wire/error_reply.h"
 #include "wire/fields.h"
 #include "wire/openai_chat.h"
+#include "wire/translate.h"
 
 namespace rung::wire {
 namespace {
@@ -61,6 +62,10 @@ Result<Outgoing> make_outgoing(const Request& request, std::string_view body,
         break;
     }
   }
+  if (request.dialect == Dialect::kMessages && target.dialect == Dialect::kChat)
+    return messages_to_chat(request, target);
+  if (request.dialect == Dialect::kChat && target.dialect == Dialect::kMessages)
+    return chat_to_messages(request, target);
   return cannot(request, target.dialect);
 }
 
@@ -81,9 +86,13 @@ Result<ReplyFacts> read_reply(Dialect upstream, std::string_view body) {
   return facts;
 }
 
-Result<std::string> translate_reply(const Request& request, Dialect upstream, std::string_view,
-                                    std::vector<std::string>&) {
-  return cannot(request, upstream);
+Result<std::string> translate_reply(const Request& request, const ReplyContext& context,
+                                    std::string_view body, std::vector<std::string>& dropped) {
+  const auto answer = context.upstream == Dialect::kMessages ? read_messages_answer(body, dropped)
+                                                             : read_chat_answer(body, dropped);
+  if (!answer) return answer.error();
+  if (request.dialect == Dialect::kMessages) return write_messages_answer(*answer);
+  return write_chat_answer(*answer, request, context.created);
 }
 
 std::string translate_error(Dialect client, int status, std::string_view body,
