@@ -3,40 +3,15 @@
 
 usage: translation_test.py [Class.test_name...]
 """
-import json
-import socket
 import unittest
 
 import world
-from dialects import DONE, Dialects, Scripted, chat_chunk, events_of, message_events, sse
-from messages_test import ANSWER as CLAUDE
+from dialects import CLAUDE, DONE, GPT, DialectTest, chat_chunk, events_of, message_events, sse
 
-GPT = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": "real-gpt", "choices": [
-    {"index": 0, "message": {"role": "assistant", "content": "Hello."}, "finish_reason": "stop"}],
-    "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11, "prompt_tokens_details": {"cached_tokens": 3}}}
-
-
-class Translated(unittest.TestCase):
-    def start(self, reply, **options):
-        self.upstream = Scripted(reply)
-        self.gateway = Dialects(self.upstream, **options)
-        self.addCleanup(self.gateway.kill)
-        return self.gateway
-
+class Translated(DialectTest):
     def messages(self, model="gpt", **more):
         return self.gateway.post("/v1/messages", {"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}], **more},
                                  anthropic_version="2023-06-01", anthropic_beta="some-beta")
-
-    def row(self, columns):
-        import sqlite3
-
-        def read():
-            try:
-                with sqlite3.connect(f"file:{self.gateway.ledger}?mode=ro", uri=True) as db:
-                    return db.execute(f"select {columns} from calls").fetchone()
-            except sqlite3.Error:
-                return None
-        return world.wait_for(read)
 
     def test_an_anthropic_client_reaches_a_chat_upstream(self):
         self.start(lambda path, body: GPT)
@@ -91,20 +66,6 @@ class Translated(unittest.TestCase):
         self.upstream.reply = lambda path, body: {"unexpected": 1}
         reply = self.gateway.chat("hi", model="claude")
         self.assertEqual((reply.status, reply.json["error"]["code"]), (502, "upstream_error"))
-
-    def cut(self, path, body):
-        text = json.dumps(body).encode()
-        connection = socket.create_connection(("127.0.0.1", self.gateway.port), timeout=10)
-        self.addCleanup(connection.close)
-        connection.sendall(b"POST %s HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % (path, len(text)) + text)
-        data = b""
-        try:
-            while more := connection.recv(65536):
-                data += more
-        except ConnectionError:
-            pass
-        self.assertFalse(data.endswith(b"0\r\n\r\n"), data)
-        return data
 
     def test_a_cut_upstream_is_never_a_clean_end(self):
         self.start(lambda path, body: [sse(chat_chunk({"content": "a"})), None])

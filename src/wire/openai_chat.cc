@@ -175,14 +175,18 @@ std::optional<Usage> parse_usage(json::Value usage) {
   if (!usage.is_object()) return std::nullopt;
   Usage result;
   for (const json::Member& m : json::members(usage)) {
-    if (m.key.equals("prompt_tokens")) {
+    // The second name of each is that of Responses.
+    if (m.key.equals("prompt_tokens") || m.key.equals("input_tokens")) {
       result.prompt_tokens = m.value.integer();
-    } else if (m.key.equals("completion_tokens")) {
+    } else if (m.key.equals("completion_tokens") || m.key.equals("output_tokens")) {
       result.completion_tokens = m.value.integer();
-    } else if (m.key.equals("prompt_tokens_details") && m.value.is_object()) {
+    } else if ((m.key.equals("prompt_tokens_details") || m.key.equals("input_tokens_details")) &&
+               m.value.is_object()) {
       if (const auto cached = json::find(m.value, "cached_tokens"))
         result.cached_tokens = cached->integer();
-    } else if (m.key.equals("completion_tokens_details") && m.value.is_object()) {
+    } else if ((m.key.equals("completion_tokens_details") ||
+                m.key.equals("output_tokens_details")) &&
+               m.value.is_object()) {
       if (const auto thought = json::find(m.value, "reasoning_tokens"))
         result.reasoning_tokens = thought->integer();
     }

@@ -48,6 +48,9 @@ class StreamReader {
   virtual void end(StreamSink& sink, StreamFacts& facts) = 0;
 };
 
+/// Where client and upstream speak the same: the bytes as they came, read for their facts.
+std::unique_ptr<StreamRelay> make_passing_stream(Dialect dialect, bool hide_usage);
+
 std::unique_ptr<StreamReader> read_chat_stream();
 std::unique_ptr<StreamReader> read_messages_stream();
 
@@ -57,8 +60,10 @@ struct StreamContext {
   std::int64_t created = 0;        // seconds since 1970
   std::int64_t prompt_tokens = 0;  // our estimate, where a dialect wants one before the answer
   std::vector<std::string> custom_tools = {};
+  const Request* request = nullptr;  // Responses: repeated in the response; outlives the sink
 };
 std::unique_ptr<StreamSink> write_chat_stream(StreamContext context);
 std::unique_ptr<StreamSink> write_messages_stream(StreamContext context);
+std::unique_ptr<StreamSink> write_responses_stream(StreamContext context);
 
 }  // namespace rung::wire
