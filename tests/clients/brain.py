@@ -239,8 +239,8 @@ def responses_stream(a):
     return sse(*({**event, "sequence_number": number} for number, event in enumerate(events)))
 
 
-def reply(path, body):
-    """For dialects.Scripted."""
+def reply(path, body, script=None):
+    """For dialects.Scripted. `script(answer, seen)` changes the answer before it is sent."""
     path = path.split("?")[0]
     is_messages = path.startswith("/v1/messages")
     try:
@@ -258,6 +258,8 @@ def reply(path, body):
         error = {"message": "slow down", "type": "rate_limit_error"}
         return 429, ({"type": "error", "error": error} if is_messages else {"error": {**error, "param": None, "code": None}})
     a = Answer(body["model"], seen)
+    if script:
+        script(a, seen)
     stream = body.get("stream")
     if is_messages:
         whole = messages_stream(a) if stream else messages_whole(a)
