@@ -94,6 +94,7 @@ class Dialects(world.Gateway):
         url = f"http://127.0.0.1:{self.upstream_port}/v1"
         return f"""\
 listen: 127.0.0.1:{self.own_port}
+{self.top}
 ledger: {{path: {self.ledger}}}
 upstreams:
   openai:    {{dialect: openai, base_url: {url}, api_key: "${{UPSTREAM_KEY}}"}}
@@ -110,8 +111,8 @@ routes:
   only-claude: {{arms: [claude]}}
 {self.extra}"""
 
-    def __init__(self, upstream, extra="", **options):
-        self.extra = extra
+    def __init__(self, upstream, extra="", top="", **options):
+        self.extra, self.top = extra, top
         super().__init__(upstream.port, router="none", **options)
 
     def post(self, path, body, **headers):

@@ -454,6 +454,16 @@ TEST(Streams, OfMessagesBecomeChat) {
       std::string::npos);
 }
 
+TEST(Streams, SayInACommentWhatTheyCannotCarry) {
+  const std::string out = streamed(
+      Dialect::kChat, Dialect::kMessages,
+      {R"({"type":"content_block_delta","index":0,"delta":{"type":"citations_delta","citation":{}}})",
+       R"({"type":"content_block_delta","index":0,"delta":{"type":"citations_delta","citation":{}}})",
+       R"({"type":"content_block_start","index":1,"content_block":{"type":"web_search_tool_result"}})"});
+  EXPECT_EQ(out,
+            ": x-rung-dropped: citations\n\n: x-rung-dropped: content.web_search_tool_result\n\n");
+}
+
 TEST(Streams, ThatStopShortAreNotWhole) {
   StreamFacts facts;
   const std::string out =
