@@ -104,7 +104,7 @@ upstreams:
 models:
   gpt:     {{upstream: openai, name: real-gpt, supports: [tools, json_schema, vision], efforts: [low, high], price: {{input: 1, output: 10}}}}
   claude:  {{upstream: anthropic, name: real-claude, supports: [tools, json_schema, vision], price: {{input: 1, output: 10}}}}
-  native:  {{upstream: both, name: real-native, supports: [tools, json_schema, vision], price: {{input: 1, output: 10}}}}
+  native:  {{upstream: both, name: real-native, supports: [tools, json_schema, vision], efforts: [low, high], price: {{input: 1, output: 10}}}}
   thinker: {{upstream: vllm, name: real-thinker, supports: [tools]}}
   embed:   {{upstream: openai, name: real-embed, price: {{input: 1, output: 1}}}}
 routes:
