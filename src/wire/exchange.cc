@@ -116,8 +116,9 @@ Result<Outgoing> make_outgoing(const Request& request, std::string_view body,
 }
 
 bool asks_to_be_stored(const Request& request) {
+  if (request.dialect != Dialect::kResponses) return false;
   const auto store = json::find(request.root, "store");
-  return request.dialect == Dialect::kResponses && !(store && store->raw == "false");
+  return !(store && store->raw == "false");
 }
 
 Result<ReplyFacts> read_reply(Dialect upstream, std::string_view body) {
