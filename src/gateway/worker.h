@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "gateway/decider.h"
 #include "gateway/metrics.h"
+#include "gateway/response_store.h"
 #include "gateway/snapshot.h"
 #include "net/client.h"
 #include "net/server.h"
@@ -30,6 +31,7 @@ struct Shared {
   std::atomic<TlsContext*> tls{nullptr};  // null if no upstream needs it; a reload may set it
   const Clock& clock;
   std::atomic<bool> draining{false};
+  ResponseStore responses;
 };
 
 /// A snapshot with this worker's connections to its upstreams. Requests hold a shared_ptr, so that
