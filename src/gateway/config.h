@@ -44,6 +44,7 @@ struct UpstreamConfig {
   std::chrono::milliseconds first_byte_timeout{300'000};  // until the head of the response
   std::size_t max_connections = 4096;                     // per worker thread
   bool takes_reasoning = false;        // reasoning_content of earlier turns is sent back to it
+  bool system_anywhere = true;         // it takes system messages behind others, in translations
   bool max_completion_tokens = false;  // what it calls max_tokens, in translations
 };
 
