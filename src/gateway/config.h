@@ -16,6 +16,7 @@
 #include "base/units.h"
 #include "decide/eligibility.h"
 #include "decide/policy.h"
+#include "gateway/resilience.h"
 #include "net/url.h"
 
 namespace rung::gateway {
@@ -41,6 +42,7 @@ struct UpstreamConfig {
   std::chrono::milliseconds timeout{600'000};             // of a whole call, to the last byte
   std::chrono::milliseconds first_byte_timeout{300'000};  // until the head of the response
   std::size_t max_connections = 4096;                     // per worker thread
+  HostResilience resilience;
 };
 
 struct PriceConfig {
@@ -56,6 +58,12 @@ struct ModelConfig {
   std::vector<std::string> efforts;  // reasoning efforts that may be asked for; empty: none
   std::optional<PriceConfig> price;  // empty: unknown, never free
   std::string like;  // reference arm of the predictor; empty: its own name is looked up
+  // The same model at its other hosts: alike but for upstream and upstream_name, without hosts of
+  // their own. src/upstream/balance.h picks one of all.
+  std::vector<ModelConfig> other_hosts;
+  upstream::Balance balance = upstream::Balance::kLeastLoad;
+  std::vector<std::size_t> fallback;  // models to ask instead where this one is named and fails
+  HedgeConfig hedge;
 };
 
 /// How a request is answered: a model with its effort; other strategies join here.
@@ -88,6 +96,7 @@ struct Config {
   std::size_t max_body_bytes = 64u << 20;
   std::chrono::milliseconds drain_timeout{30'000};  // a graceful stop waits this long
   LedgerConfig ledger;
+  Resilience resilience;
   std::vector<UpstreamConfig> upstreams;
   std::vector<ModelConfig> models;
   std::vector<RouteConfig> routes;
