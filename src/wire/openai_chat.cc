@@ -4,14 +4,10 @@
 
 #include "json/splice.h"
 #include "json/write.h"
+#include "wire/fields.h"
 
 namespace rung::wire {
 namespace {
-
-Error bad_field(std::string field, std::string_view found, std::string_view expected) {
-  return {ErrorCode::kInvalidArgument,
-          fmt::format("{}: found {}; expected {}", field, found, expected), field};
-}
 
 /// Text of one message's content, appended to `text` when asked; counts bytes and notes media.
 Result<void> read_content(json::Value content, std::size_t index, std::string* text,
@@ -82,48 +78,6 @@ Result<void> read_messages(json::Value messages, ChatRequest& request) {
   return {};
 }
 
-/// "- name(first, second): description", one line for each offered function.
-void append_tool_line(json::Value tool, std::string& prompt) {
-  if (!tool.is_object()) return;
-  const auto nested = json::find(tool, "function");
-  const json::Value function = nested && nested->is_object() ? *nested : tool;
-  const auto name = json::find(function, "name");
-  if (!name || !name->is_string()) return;
-  prompt.append("\n- ");
-  name->append_text(prompt);
-  prompt.push_back('(');
-  if (const auto parameters = json::find(function, "parameters");
-      parameters && parameters->is_object()) {
-    if (const auto properties = json::find(*parameters, "properties");
-        properties && properties->is_object()) {
-      bool first = true;
-      for (const json::Member& m : json::members(*properties)) {
-        if (!first) prompt.append(", ");
-        first = false;
-        m.key.append_text(prompt);
-      }
-    }
-  }
-  prompt.push_back(')');
-  if (const auto description = json::find(function, "description");
-      description && description->is_string()) {
-    prompt.append(": ");
-    description->append_text(prompt);
-  }
-}
-
-void read_tools(json::Value tools, ChatRequest& request) {
-  if (!tools.is_array()) return;
-  bool any = false;
-  for (const json::Value tool : json::elements(tools)) {
-    if (!any) request.prompt.append("\n\nTools:");
-    any = true;
-    append_tool_line(tool, request.prompt);
-  }
-  request.has_tools = request.has_tools || any;
-  if (any) request.text_bytes += tools.raw.size();
-}
-
 /// Whether any choice has a finish_reason. Inside a string its quotes would be escaped, so the text
 /// is enough.
 bool says_why_it_ended(std::string_view data) {
@@ -139,11 +93,8 @@ bool says_why_it_ended(std::string_view data) {
 }  // namespace
 
 Result<ChatRequest> parse_chat_request(std::string_view body) {
-  auto root = json::parse(body);
-  if (!root) return root.error().with("the request body is not valid JSON");
-  if (!root->is_object())
-    return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("the request body is {}; expected an object", name(root->kind()))};
+  auto root = parse_object(body);
+  if (!root) return root.error();
   ChatRequest request;
   request.root = *root;
   std::optional<json::Value> messages, tools, functions;
@@ -231,20 +182,6 @@ std::optional<Usage> parse_usage(json::Value usage) {
   }
   result.raw = std::string(usage.raw);
   return result;
-}
-
-Result<ChatReply> parse_chat_reply(std::string_view body) {
-  const auto root = json::parse(body);
-  if (!root) return root.error();
-  if (!root->is_object())
-    return Error{ErrorCode::kInvalidJson,
-                 fmt::format("the reply is {}; expected an object", name(root->kind()))};
-  ChatReply reply;
-  for (const json::Member& m : json::members(*root)) {
-    if (m.key.equals("model") && m.value.is_string()) reply.model = m.value.text();
-    if (m.key.equals("usage")) reply.usage = parse_usage(m.value);
-  }
-  return reply;
 }
 
 ChatChunk read_chat_chunk(std::string_view data) {

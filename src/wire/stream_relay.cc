@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "wire/anthropic_messages.h"
 #include "wire/error_reply.h"
+#include "wire/fields.h"
 #include "wire/openai_chat.h"
 
 namespace rung::wire {
@@ -43,10 +45,59 @@ class ChatPassing : public StreamRelay {
   bool hide_usage_;
 };
 
+/// Anthropic Messages to Anthropic Messages: the bytes as they came.
+class MessagesPassing : public StreamRelay {
+ public:
+  MessagesPassing() { facts_.proper_end = "a stop_reason or message_stop"; }
+
+  void take(const StreamEvent& event, std::string& out) override {
+    if (event.has_data) note(messages_event(event.name, event.data), event.data);
+    out.append(event.raw);
+  }
+
+  void end(std::string_view rest, std::string& out) override {
+    facts_.is_whole = facts_.is_whole || rest.find("message_stop") != std::string_view::npos;
+    out.append(rest);
+  }
+
+  void break_off(const Error& error, std::string& out) override {
+    fmt::format_to(std::back_inserter(out), "event: error\ndata: {}\n\n",
+                   error_body(Dialect::kMessages, error, {}));
+  }
+
+ private:
+  void note(std::string_view name, std::string_view data) {
+    if (name == "content_block_delta") {
+      ++facts_.produced;
+    } else if (name == "message_stop") {
+      facts_.is_whole = true;
+    } else if (name == "error") {
+      facts_.has_error = facts_.is_whole = true;
+    } else if (name == "message_start" || name == "message_delta") {
+      const auto root = json::parse(data);
+      if (!root || !root->is_object()) return;
+      if (name == "message_start") {
+        const auto message = json::find(*root, "message");
+        const auto usage =
+            message && message->is_object() ? json::find(*message, "usage") : std::nullopt;
+        if (usage) merge_messages_usage(*usage, facts_.usage);
+        // What it says of the answer is only its beginning.
+        if (facts_.usage) facts_.usage->completion_tokens.reset();
+        return;
+      }
+      if (const auto usage = json::find(*root, "usage")) merge_messages_usage(*usage, facts_.usage);
+      const auto delta = json::find(*root, "delta");
+      facts_.is_whole =
+          facts_.is_whole || (delta && delta->is_object() && present(*delta, "stop_reason"));
+    }
+  }
+};
+
 }  // namespace
 
-std::unique_ptr<StreamRelay> make_stream_relay(const StreamOptions& options) {
-  return std::make_unique<ChatPassing>(options.hide_usage);
+std::unique_ptr<StreamRelay> make_stream_relay(const Request& request, Dialect, bool hide_usage) {
+  if (request.dialect == Dialect::kMessages) return std::make_unique<MessagesPassing>();
+  return std::make_unique<ChatPassing>(hide_usage);
 }
 
 }  // namespace rung::wire

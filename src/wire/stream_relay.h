@@ -45,10 +45,9 @@ class StreamRelay {
   StreamFacts facts_;
 };
 
-struct StreamOptions {
-  Dialect client = Dialect::kChat, upstream = Dialect::kChat;
-  bool hide_usage = false;  // a chunk that is only about usage was not the client's wish
-};
-std::unique_ptr<StreamRelay> make_stream_relay(const StreamOptions& options);
+/// For the reply to `request` of an upstream that speaks `upstream`. `hide_usage`: a chunk that is
+/// only about usage was not the client's wish. `request` must outlive the relay.
+std::unique_ptr<StreamRelay> make_stream_relay(const Request& request, Dialect upstream,
+                                               bool hide_usage);
 
 }  // namespace rung::wire
