@@ -188,12 +188,12 @@ Result<void> pick(const Route& route, const decide::PolicySpec* own_policy, std:
     if (look.why_not.empty() && look.is_scored && !look.cost_usd && needs_costs(spec.kind))
       look.why_not = "its cost is not known, and an unknown cost is never taken for free";
   for (std::size_t i = 0; i < choice.outlook.size(); ++i) {
-    const ArmOutlook& look = choice.outlook[i];
+    ArmOutlook& look = choice.outlook[i];
     if (!look.why_not.empty()) continue;
-    scratch.candidates.push_back(
-        {look.arm->label, look.quality, look.quality_se, look.cost_usd.value_or(0),
-         utility.empty() ? 0.0 : static_cast<double>(utility[*look.arm->known_as]),
-         look.arm->prior_quality, look.arm->prior_cost_usd});
+    if (!utility.empty()) look.utility = static_cast<double>(utility[*look.arm->known_as]);
+    scratch.candidates.push_back({look.arm->label, look.quality, look.quality_se,
+                                  look.cost_usd.value_or(0), look.utility, look.arm->prior_quality,
+                                  look.arm->prior_cost_usd});
     scratch.candidate_arm.push_back(i);
   }
   if (scratch.candidates.empty()) {
@@ -289,6 +289,7 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
                             .audio = request.has_audio,
                             .prompt_tokens = choice.prompt_tokens,
                             .max_tokens = request.max_tokens};
+  choice.needs = needs;
   if (target->model != nullptr) {
     // A named model is the user's own choice: only a fact that it states itself speaks against it.
     choice.model = target->model;
@@ -319,12 +320,14 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
   score(route, request, choice, scratch);
   if (!overrides.arm.empty()) {
     if (auto pinned = pin(route, overrides.arm, choice); !pinned) return pinned.error();
+    choice.is_pinned = true;
   } else {
     const decide::PolicySpec* own = overrides.policy ? &*overrides.policy
                                     : target->policy ? &*target->policy
                                                      : nullptr;
     if (auto picked = pick(route, own, request.prompt, seed, choice, scratch); !picked)
       return picked.error();
+    if (own != nullptr) choice.own_policy = *own;
   }
   choice.model = choice.arm->model;
   return choice;

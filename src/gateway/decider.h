@@ -39,6 +39,7 @@ struct ArmOutlook {
   double quality = 0, quality_se = 0, completion_tokens = 0;
   bool has_tokens = false;
   std::optional<double> cost_usd;
+  double utility = 0;  // by the router's own rule; of the alpha policy only
 };
 
 struct Choice {
@@ -52,6 +53,10 @@ struct Choice {
   double propensity = 1;
   std::string reason;
   std::int64_t prompt_tokens = 0;  // our estimate of the whole conversation
+  // For whoever must ask somebody else in the end.
+  decide::Needs needs;
+  std::optional<decide::PolicySpec> own_policy;  // the request's, where it is not the route's
+  bool is_pinned = false;                        // x-rung-arm named this arm: no other will do
 };
 
 /// Working memory of one thread.

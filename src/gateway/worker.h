@@ -17,6 +17,8 @@
 #include "net/server.h"
 #include "state/decision_id.h"
 #include "state/ledger.h"
+#include "upstream/allowance.h"
+#include "upstream/host.h"
 
 namespace rung::gateway {
 
@@ -32,11 +34,19 @@ struct Shared {
   std::atomic<bool> draining{false};
 };
 
+/// What this worker knows of one model: how much may be tried again, how much hedged.
+struct ModelState {
+  upstream::Allowance retries, hedges;
+};
+
 /// A snapshot with this worker's connections to its upstreams. Requests hold a shared_ptr, so that
 /// a reload lets them end on what they began with.
 struct Serving {
   std::shared_ptr<const Snapshot> snapshot;
-  std::vector<std::shared_ptr<ClientPool>> pools;  // by index of upstream
+  // By index of upstream, and of model. What was learnt is kept over reloads, by name.
+  std::vector<std::shared_ptr<ClientPool>> pools;
+  std::vector<std::shared_ptr<upstream::Host>> hosts;
+  std::vector<std::shared_ptr<ModelState>> models;
 };
 
 class Worker {
@@ -51,6 +61,8 @@ class Worker {
   std::shared_ptr<const Serving> serving() const { return serving_; }
   DeciderScratch& scratch() { return scratch_; }
   state::DecisionIdSource& ids() { return ids_; }
+  ResilienceCells& cells() { return shared_.metrics.resilience().cells(index_); }
+  std::size_t& running() { return running_; }  // requests now
 
  private:
   Shared& shared_;
@@ -59,6 +71,8 @@ class Worker {
   std::shared_ptr<const Serving> serving_;
   DeciderScratch scratch_;
   state::DecisionIdSource ids_;
+  std::size_t running_ = 0;
+  std::shared_ptr<CancelSource> checks_;  // the health checks of the snapshot that is served
 };
 
 }  // namespace rung::gateway

@@ -413,6 +413,18 @@ Task<Result<std::string_view>> ClientConnection::read_body() {
   }
 }
 
+Task<bool> ClientConnection::wait_body(TimePoint patience) {
+  const auto has_news = [this] {
+    return body_ == Body::kEnd || ended_ != Ended::kNo || in_begin_ != in_end_ || readable() ||
+           !is_open();
+  };
+  if (has_news()) co_return true;
+  Timer alarm(loop(), [](void* self) { static_cast<ClientConnection*>(self)->wake(); }, this);
+  alarm.set(patience);
+  while (!has_news() && loop().now() < patience) co_await changed();
+  co_return has_news();
+}
+
 bool ClientConnection::untouched() const {
   if (ended_ != Ended::kNo || received_ > 0 || !is_open()) return false;
   tcp_info info{};

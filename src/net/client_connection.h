@@ -25,6 +25,7 @@ class ClientConnection final : public Socket {
   /// Sends the request and reads the head of its response.
   Task<Result<void>> exchange(const ClientRequest& request);
   Task<Result<std::string_view>> read_body();
+  Task<bool> wait_body(TimePoint patience);
 
   const HttpResponseHead& head() const { return head_; }
   bool complete() const { return body_ == Body::kEnd; }

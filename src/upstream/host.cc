@@ -41,6 +41,10 @@ void Host::eject(TimePoint now) {
   watch_->ejected.store(true, std::memory_order_relaxed);
 }
 
+void Host::note_wrong_model() {
+  if (watch_) bump(watch_->wrong_model);
+}
+
 bool Host::begin(TimePoint now) {
   ++in_flight_;
   return breaker_.begin(now);
@@ -60,6 +64,7 @@ void Host::end(Fault fault, bool was_trial, TimePoint now) {
     bump(watch_->opened);
   }
   if (!watch_) return;
+  bump(watch_->ends[static_cast<std::size_t>(fault)]);
   watch_->breaker_open.store(breaker_.state(now) != BreakerState::kClosed,
                              std::memory_order_relaxed);
   if (!is_ejected(now)) watch_->ejected.store(false, std::memory_order_relaxed);

@@ -8,8 +8,10 @@
 //   }                                  // the lease's end takes it off the load
 // Single-threaded, but for `watch` and `down`, which other threads read and write.
 
+#include <array>
 #include <atomic>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -36,7 +38,8 @@ struct HostConfig {
 /// What others may see of a host of one worker: plain stores by the worker, loads by a scrape.
 struct HostWatch {
   std::atomic<bool> breaker_open{false}, ejected{false};
-  std::atomic<std::uint64_t> opened{0}, ejections{0};
+  std::atomic<std::uint64_t> opened{0}, ejections{0}, wrong_model{0};
+  std::array<std::atomic<std::uint64_t>, std::size(kFaults)> ends{};  // calls by how they ended
 };
 
 class Host {
@@ -58,6 +61,8 @@ class Host {
   void rest_until(TimePoint until);
   TimePoint rests_until() const { return rest_until_; }
   void eject(TimePoint now);
+  /// It answered as another model than the one that was asked for.
+  void note_wrong_model();
 
  private:
   friend class HostLease;
