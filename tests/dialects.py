@@ -1,6 +1,9 @@
 """What the tests of the dialects share: an upstream that answers as a script says, in any dialect, and a gateway in front of it."""
 import json
 import re
+import socket
+import sqlite3
+import unittest
 
 import world
 
@@ -23,6 +26,13 @@ def chat_chunk(delta=None, finish=None, index=0, **more):
 
 
 DONE = "data: [DONE]\n\n"
+GPT = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": "real-gpt", "choices": [
+    {"index": 0, "message": {"role": "assistant", "content": "Hello."}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11, "prompt_tokens_details": {"cached_tokens": 3}}}
+CLAUDE = {"id": "msg_1", "type": "message", "role": "assistant", "model": "real-claude", "content": [{"type": "text", "text": "Hello."}],
+          "stop_reason": "end_turn", "stop_sequence": None, "x_new": [1e21], "usage": {
+              "input_tokens": 10, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 20, "output_tokens": 5,
+              "cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 0}}}
 
 
 def message_events(*blocks, stop="end_turn", usage=None, start_usage=None):
@@ -123,3 +133,39 @@ def events_of(body):
             text = "\n".join(data)
             out.append((name, json.loads(text) if text.startswith("{") else text))
     return out
+
+
+class DialectTest(unittest.TestCase):
+    """A test with a scripted upstream and a gateway in front of it."""
+
+    def start(self, reply, **options):
+        self.upstream = Scripted(reply)
+        self.gateway = Dialects(self.upstream, **options)
+        self.addCleanup(self.gateway.kill)
+        return self.gateway
+
+    def row(self, columns, table="calls"):
+        """The first row of the ledger, once it is written."""
+        def read():
+            try:
+                with sqlite3.connect(f"file:{self.gateway.ledger}?mode=ro", uri=True) as db:
+                    return db.execute(f"select {columns} from {table}").fetchone()
+            except sqlite3.OperationalError:
+                if not self.gateway.ledger.exists():
+                    return None  # not made yet
+                raise
+        return world.wait_for(read)
+
+    def cut(self, path, body):
+        """What a client gets over a raw socket, up to an end that must not be a proper one."""
+        text = json.dumps(body).encode()
+        with socket.create_connection(("127.0.0.1", self.gateway.port), timeout=10) as connection:
+            connection.sendall(b"POST %s HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % (path, len(text)) + text)
+            data = b""
+            try:
+                while more := connection.recv(65536):
+                    data += more
+            except ConnectionError:
+                pass
+        self.assertFalse(data.endswith(b"0\r\n\r\n"), data)
+        return data

@@ -5,52 +5,31 @@ usage: messages_test.py [Class.test_name...]
 """
 import json
 import socket
-import sqlite3
 import time
 import unittest
 
-import dialects
-from dialects import Dialects, Scripted, events_of, message_events, sse
-from world import KEY, wait_for
+from dialects import CLAUDE, DialectTest, message_events, sse
+from world import KEY
 
-ANSWER = {"id": "msg_1", "type": "message", "role": "assistant", "model": "real-claude", "content": [{"type": "text", "text": "Hello."}],
-          "stop_reason": "end_turn", "stop_sequence": None, "x_new": [1e21], "usage": {
-              "input_tokens": 10, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 20, "output_tokens": 5,
-              "cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 0}}}
 ODD = ('{ "max_tokens":64,"zeta":1,"model" : "MODEL" ,\n "messages":[{"role":"user","content":"hi \\ud83d\\ude00 \\u0000 é 😀 \\ud83d lone"}],'
        '"x_unknown":{"k":[1e21,0.10,-0.0,1E400],"big":12345678901234567890},"thinking":{"type":"enabled","budget_tokens":1024},'
        '"system":[{"type":"text","text":"s","cache_control":{"type":"ephemeral","ttl":"1h"}}]}')
 
 
-class Messages(unittest.TestCase):
-    def start(self, reply, **options):
-        self.upstream = Scripted(reply)
-        self.gateway = Dialects(self.upstream, **options)
-        self.addCleanup(self.gateway.kill)
-        return self.gateway
-
+class Messages(DialectTest):
     def body(self, model="claude", **more):
         return {"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}], **more}
 
-    def row(self, columns, table="requests"):
-        def read():
-            try:
-                with sqlite3.connect(f"file:{self.gateway.ledger}?mode=ro", uri=True) as db:
-                    return db.execute(f"select {columns} from {table}").fetchone()
-            except sqlite3.Error:
-                return None
-        return wait_for(read)
-
     def test_a_body_crosses_byte_for_byte_but_for_the_model(self):
-        gateway = self.start(lambda path, body: ANSWER)
+        gateway = self.start(lambda path, body: CLAUDE)
         reply = gateway.post("/v1/messages", ODD.replace("MODEL", "real-claude").replace("real-claude", "claude"), anthropic_version="2023-06-01")
         self.assertEqual(reply.status, 200, reply)
         self.assertEqual(self.upstream.seen[0].body.decode(), ODD.replace("MODEL", "real-claude"))
-        self.assertEqual(reply.body, json.dumps(ANSWER).encode())
+        self.assertEqual(reply.body, json.dumps(CLAUDE).encode())
         self.assertEqual(self.upstream.paths(), ["/v1/messages"])
 
     def test_credentials_version_and_beta(self):
-        gateway = self.start(lambda path, body: ANSWER)
+        gateway = self.start(lambda path, body: CLAUDE)
         gateway.request("POST", "/v1/messages?beta=true", json.dumps(self.body()), {
             "x-api-key": "sk-client", "authorization": "Bearer client", "anthropic-beta": "context-1m-2025-08-07", "anthropic-version": "2023-01-01"})
         gateway.post("/v1/messages", self.body(), **{"x-api-key": "sk-client"})
@@ -62,7 +41,7 @@ class Messages(unittest.TestCase):
         self.assertEqual(self.upstream.paths(), ["/v1/messages?beta=true", "/v1/messages"])
 
     def test_a_route_and_the_mark_of_the_long_window(self):
-        gateway = self.start(lambda path, body: ANSWER)
+        gateway = self.start(lambda path, body: CLAUDE)
         for model in ("only-claude", "claude[1m]"):
             reply = gateway.post("/v1/messages", self.body(model))
             self.assertEqual(reply.status, 200, reply)
@@ -70,10 +49,10 @@ class Messages(unittest.TestCase):
         self.assertEqual([b["model"] for b in self.upstream.bodies()], ["real-claude"] * 2)
 
     def test_usage_with_cache_reads_and_writes_reaches_the_ledger(self):
-        gateway = self.start(lambda path, body: ANSWER)
+        gateway = self.start(lambda path, body: CLAUDE)
         gateway.post("/v1/messages", self.body())
         self.assertEqual(self.row("prompt_tokens, cached_tokens, completion_tokens, usage_source", "calls"), (130, 100, 5, "provider"))
-        self.assertEqual(json.loads(self.row("usage", "calls")[0]), ANSWER["usage"])
+        self.assertEqual(json.loads(self.row("usage", "calls")[0]), CLAUDE["usage"])
 
     def test_a_stream_comes_back_byte_for_byte_and_is_counted(self):
         stream = sse(*message_events(({"type": "text", "text": ""}, [{"type": "text_delta", "text": "Hé"}, {"type": "text_delta", "text": "llo"}])))

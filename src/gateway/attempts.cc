@@ -319,7 +319,8 @@ void Attempts::note_failed(Attempt& a) {
   std::optional<wire::Usage> usage;
   std::int64_t produced = 0;
   if (a.is_stream) {
-    auto relay = wire::make_stream_relay(*request_, a.form.dialect, a.form.hide_usage);
+    const wire::ReplyContext context{.upstream = a.form.dialect, .hide_usage = a.form.hide_usage};
+    auto relay = wire::make_stream_relay(*request_, context);
     SseSplitter splitter;
     std::string unused;
     splitter.feed(a.opening());

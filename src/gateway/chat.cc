@@ -254,13 +254,20 @@ class ChatCall {
     if (!sent) client_left(sent.error());
   }
 
+  wire::ReplyContext reply_context() {
+    return {.upstream = form().dialect,
+            .hide_usage = form().hide_usage,
+            .created = record_.time_us / 1'000'000,
+            .prompt_tokens = choice_.prompt_tokens};
+  }
+
   /// The reply's body in the client's dialect.
   Result<void> translate(const wire::Request& request, std::string& body) {
     if (response().status() >= 400) {
       body = wire::translate_error(dialect_, response().status(), body, request_id());
       return {};
     }
-    auto translated = wire::translate_reply(request, form().dialect, body, form().dropped);
+    auto translated = wire::translate_reply(request, reply_context(), body, form().dropped);
     if (!translated)
       return Error{ErrorCode::kUpstream,
                    translated.error().with("the upstream's reply cannot be translated").message};
@@ -275,7 +282,7 @@ class ChatCall {
     default_header("x-accel-buffering", "no");
     record_.http_status = response().status();
     SseSplitter splitter;
-    relay_ = wire::make_stream_relay(request, form().dialect, form().hide_usage);
+    relay_ = wire::make_stream_relay(request, reply_context());
     const wire::StreamFacts& facts = relay_->facts();
     std::string out;
     std::string_view opening = attempts_.answer().opening();

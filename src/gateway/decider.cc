@@ -297,6 +297,12 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
     return choice;
   }
   const Route& route = *target->route;
+  if (request.dialect == wire::Dialect::kEmbeddings && route.arms.size() > 1)
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("route {} chooses among {} models, whose embeddings do not compare; "
+                             "name one of them",
+                             route.name, route.arms.size()),
+                 "model"};
   choice.route = &route;
   if (overrides.policy && route.predictor &&
       !policy_reads(overrides.policy->kind, route.predictor->quality_scale()))

@@ -236,6 +236,10 @@ Task<void> answer(Worker& worker, Exchange& exchange) {
   if (is_post && !allowed_at(path).empty() && !co_await unpack(worker, exchange)) co_return;
   if (path == "/chat/completions" && is_post)
     co_return co_await answer_chat(worker, exchange, wire::Dialect::kChat);
+  if (path == "/responses" && is_post)
+    co_return co_await answer_chat(worker, exchange, wire::Dialect::kResponses);
+  if (path == "/embeddings" && is_post)
+    co_return co_await answer_chat(worker, exchange, wire::Dialect::kEmbeddings);
   if (path == "/messages" && is_post)
     co_return co_await answer_chat(worker, exchange, wire::Dialect::kMessages);
   if (path == "/messages/count_tokens" && is_post)

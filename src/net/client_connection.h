@@ -2,6 +2,7 @@
 // One connection of a ClientPool (client.h). Private to the client.
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "net/client.h"
@@ -55,6 +56,7 @@ class ClientConnection final : public Socket {
   Task<Result<void>> read_head();
   Result<void> parse_head(std::size_t head_size);
   IoResult receive();
+  std::optional<Result<std::string_view>> try_body();
   Result<bool> take_head();
   std::uint64_t sent_on_wire() const;
   Error malformed(std::string_view why) const;
@@ -77,7 +79,8 @@ class ClientConnection final : public Socket {
   HeadScanner scanner_;
   HttpResponseHead head_;
   Body body_ = Body::kNone;
-  std::uint64_t left_ = 0;  // kLength
+  std::optional<Result<std::string_view>> early_;  // what wait_body() found, for read_body()
+  std::uint64_t left_ = 0;                         // kLength
   ChunkedDecoder decoder_;
   bool head_request_ = false, unsent_ = false;
   TimePoint first_byte_;

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "json/splice.h"
 #include "wire/anthropic_messages.h"
 #include "wire/error_reply.h"
 #include "wire/fields.h"
 #include "wire/openai_chat.h"
+#include "wire/openai_responses.h"
+#include "wire/translate.h"
 
 namespace rung::wire {
 namespace {
@@ -18,6 +21,43 @@ Outgoing edit_chat(const Request& request, std::string_view body, const Target& 
                                {.model = same ? std::string_view() : target.model,
                                 .effort = target.effort,
                                 .ask_usage = out.hide_usage});
+  return out;
+}
+
+/// By way of Chat Completions.
+Result<Outgoing> responses_to_messages(const Request& request, const Target& target) {
+  auto half = responses_to_chat(request, target);
+  if (!half) return half.error();
+  const auto chat = parse_chat_request(half->body);
+  if (!chat) return chat.error();
+  auto whole = chat_to_messages(*chat, target);
+  if (!whole) return whole.error();
+  for (const std::string& field : whole->dropped) half->drop(field);
+  whole->dropped = std::move(half->dropped);
+  return whole;
+}
+
+Result<Request> parse_embeddings_request(std::string_view body) {
+  auto root = parse_object(body);
+  if (!root) return root.error();
+  Request request;
+  request.dialect = Dialect::kEmbeddings;
+  request.root = *root;
+  request.model = text_of(*root, "model");
+  request.only_native = "embeddings are asked for";
+  if (request.model.empty())
+    return bad_field("model", "nothing", "the name of a model; GET /v1/models lists them");
+  const auto input = json::find(*root, "input");
+  if (!input) return bad_field("input", "nothing", "a text, or an array of texts or tokens");
+  request.text_bytes = input->raw.size();
+  return request;
+}
+
+Outgoing edit_embeddings(const Request& request, std::string_view body, const Target& target) {
+  Outgoing out;
+  json::Splice splice(body);
+  if (request.model != target.model) splice.set(request.root, "model", quoted(target.model));
+  out.body = splice.apply();
   return out;
 }
 
@@ -35,8 +75,9 @@ Result<Request> parse_request(Dialect dialect, std::string_view body) {
     case Dialect::kMessages:
       return parse_messages_request(body);
     case Dialect::kResponses:
+      return parse_responses_request(body);
     case Dialect::kEmbeddings:
-      break;
+      return parse_embeddings_request(body);
   }
   return Error{ErrorCode::kUnsupported, fmt::format("{} cannot be read", name(dialect))};
 }
@@ -57,10 +98,19 @@ Result<Outgoing> make_outgoing(const Request& request, std::string_view body,
       case Dialect::kMessages:
         return edit_messages_request(request, body, target);
       case Dialect::kResponses:
+        return edit_responses_request(request, body, target);
       case Dialect::kEmbeddings:
-        break;
+        return edit_embeddings(request, body, target);
     }
   }
+  if (request.dialect == Dialect::kMessages && target.dialect == Dialect::kChat)
+    return messages_to_chat(request, target);
+  if (request.dialect == Dialect::kChat && target.dialect == Dialect::kMessages)
+    return chat_to_messages(request, target);
+  if (request.dialect == Dialect::kResponses && target.dialect == Dialect::kChat)
+    return responses_to_chat(request, target);
+  if (request.dialect == Dialect::kResponses && target.dialect == Dialect::kMessages)
+    return responses_to_messages(request, target);
   return cannot(request, target.dialect);
 }
 
@@ -78,12 +128,20 @@ Result<ReplyFacts> read_reply(Dialect upstream, std::string_view body) {
     merge_messages_usage(*usage, facts.usage);
   else
     facts.usage = parse_usage(*usage);
+  // Nothing is generated: that is known.
+  if (upstream == Dialect::kEmbeddings && facts.usage) facts.usage->completion_tokens = 0;
   return facts;
 }
 
-Result<std::string> translate_reply(const Request& request, Dialect upstream, std::string_view,
-                                    std::vector<std::string>&) {
-  return cannot(request, upstream);
+Result<std::string> translate_reply(const Request& request, const ReplyContext& context,
+                                    std::string_view body, std::vector<std::string>& dropped) {
+  const auto answer = context.upstream == Dialect::kMessages ? read_messages_answer(body, dropped)
+                                                             : read_chat_answer(body, dropped);
+  if (!answer) return answer.error();
+  if (request.dialect == Dialect::kMessages) return write_messages_answer(*answer);
+  if (request.dialect == Dialect::kResponses)
+    return write_responses_answer(*answer, request, context.created);
+  return write_chat_answer(*answer, request, context.created);
 }
 
 std::string translate_error(Dialect client, int status, std::string_view body,

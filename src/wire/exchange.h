@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "wire/request.h"
+#include "wire/stream_relay.h"
 #include "wire/target.h"
 
 namespace rung::wire {
@@ -33,8 +34,8 @@ Result<ReplyFacts> read_reply(Dialect upstream, std::string_view body);
 
 /// A whole reply of an upstream in the client's dialect. Only where the two differ. `dropped` gets
 /// what it cannot carry. Error kInvalidJson: the reply is not what it should be.
-Result<std::string> translate_reply(const Request& request, Dialect upstream, std::string_view body,
-                                    std::vector<std::string>& dropped);
+Result<std::string> translate_reply(const Request& request, const ReplyContext& context,
+                                    std::string_view body, std::vector<std::string>& dropped);
 /// The same for an error reply with its HTTP status, whatever its body holds.
 std::string translate_error(Dialect client, int status, std::string_view body,
                             std::string_view request_id);

@@ -132,7 +132,7 @@ StreamEvent event(std::string_view name, std::string_view data) {
 TEST(MessagesStream, PassesAndCounts) {
   Request request;
   request.dialect = Dialect::kMessages;
-  const auto relay = make_stream_relay(request, Dialect::kMessages, false);
+  const auto relay = make_stream_relay(request, {.upstream = Dialect::kMessages});
   std::string out;
   relay->take(
       event("message_start",
@@ -156,7 +156,7 @@ TEST(MessagesStream, PassesAndCounts) {
 TEST(MessagesStream, AnErrorEventIsAnEnd) {
   Request request;
   request.dialect = Dialect::kMessages;
-  const auto relay = make_stream_relay(request, Dialect::kMessages, false);
+  const auto relay = make_stream_relay(request, {.upstream = Dialect::kMessages});
   std::string out;
   relay->take(event("error", R"({"type":"error","error":{"type":"overloaded_error"}})"), out);
   EXPECT_TRUE(relay->facts().has_error && relay->facts().is_whole);

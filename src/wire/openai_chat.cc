@@ -36,6 +36,9 @@ Result<void> read_content(json::Value content, std::size_t index, std::string* t
       } else if (m.key.equals("type")) {
         request.has_images |= m.value.equals("image_url");
         request.has_audio |= m.value.equals("input_audio");
+        if (request.only_native.empty() && m.value.equals("file") &&
+            part.raw.find("\"file_id\"") != std::string_view::npos)
+          request.only_native = fmt::format("messages[{}].content holds a file by id", index);
       }
     }
   }
@@ -122,6 +125,7 @@ Result<ChatRequest> parse_chat_request(std::string_view body) {
       if (const auto n = v.integer(); n && *n > 0) request.max_tokens = *n;
     } else if (m.key.equals("n")) {
       if (const auto n = v.integer(); n && *n > 0) request.choices = *n;
+      if (request.choices > 1) request.only_native = fmt::format("n is {}", request.choices);
     } else if (m.key.equals("reasoning_effort")) {
       if (v.is_string()) request.effort = v.text();
     } else if (m.key.equals("modalities")) {
@@ -140,6 +144,9 @@ Result<ChatRequest> parse_chat_request(std::string_view body) {
   if (auto read = read_messages(*messages, request); !read) return read.error();
   if (tools) read_tools(*tools, request);
   if (functions) read_tools(*functions, request);
+  if (request.only_native.empty() && request.has_audio) request.only_native = "audio is asked for";
+  if (request.only_native.empty() && functions && functions->raw != "[]")
+    request.only_native = "functions (of before tools) is set";
   return request;
 }
 
@@ -168,14 +175,18 @@ std::optional<Usage> parse_usage(json::Value usage) {
   if (!usage.is_object()) return std::nullopt;
   Usage result;
   for (const json::Member& m : json::members(usage)) {
-    if (m.key.equals("prompt_tokens")) {
+    // The second name of each is that of Responses.
+    if (m.key.equals("prompt_tokens") || m.key.equals("input_tokens")) {
       result.prompt_tokens = m.value.integer();
-    } else if (m.key.equals("completion_tokens")) {
+    } else if (m.key.equals("completion_tokens") || m.key.equals("output_tokens")) {
       result.completion_tokens = m.value.integer();
-    } else if (m.key.equals("prompt_tokens_details") && m.value.is_object()) {
+    } else if ((m.key.equals("prompt_tokens_details") || m.key.equals("input_tokens_details")) &&
+               m.value.is_object()) {
       if (const auto cached = json::find(m.value, "cached_tokens"))
         result.cached_tokens = cached->integer();
-    } else if (m.key.equals("completion_tokens_details") && m.value.is_object()) {
+    } else if ((m.key.equals("completion_tokens_details") ||
+                m.key.equals("output_tokens_details")) &&
+               m.value.is_object()) {
       if (const auto thought = json::find(m.value, "reasoning_tokens"))
         result.reasoning_tokens = thought->integer();
     }

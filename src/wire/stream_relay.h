@@ -45,9 +45,14 @@ class StreamRelay {
   StreamFacts facts_;
 };
 
-/// For the reply to `request` of an upstream that speaks `upstream`. `hide_usage`: a chunk that is
-/// only about usage was not the client's wish. `request` must outlive the relay.
-std::unique_ptr<StreamRelay> make_stream_relay(const Request& request, Dialect upstream,
-                                               bool hide_usage);
+/// What else a reply is made of.
+struct ReplyContext {
+  Dialect upstream = Dialect::kChat;
+  bool hide_usage = false;         // a chunk that is only about usage was not the client's wish
+  std::int64_t created = 0;        // seconds since 1970, for replies that have no such time
+  std::int64_t prompt_tokens = 0;  // our estimate, for dialects that want one before the answer
+};
+/// For the reply to `request`, which must outlive the relay.
+std::unique_ptr<StreamRelay> make_stream_relay(const Request& request, const ReplyContext& context);
 
 }  // namespace rung::wire
