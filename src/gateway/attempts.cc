@@ -317,7 +317,6 @@ void Attempts::note_failed(Attempt& a) {
     return;
   }
   std::optional<wire::Usage> usage;
-  std::int64_t produced = 0;
   if (a.is_stream) {
     const wire::ReplyContext context{.upstream = a.form.dialect, .hide_usage = a.form.hide_usage};
     auto relay = wire::make_stream_relay(*request_, context);
@@ -327,11 +326,10 @@ void Attempts::note_failed(Attempt& a) {
     for (SseEvent event; splitter.next(event);)
       relay->take({event.raw, event.event, event.data, event.has_data}, unused);
     usage = relay->facts().usage;
-    produced = usage ? 0 : relay->facts().produced;
   } else if (auto reply = wire::read_reply(a.form.dialect, a.body)) {
     usage = std::move(reply->usage);
   }
-  record_usage(*choice_, usage, produced, call);
+  record_usage(*choice_, usage, 0, call);
 }
 
 /// The decision and its record speak of the one that is asked now.

@@ -310,13 +310,14 @@ class ChatCall {
       if (last) relay_->end(splitter.rest(), out);
       // Some hosts and proxies end a stream that broke as if it were whole.
       const bool is_whole = facts.is_whole || response().status() >= 400;
-      if (splitter.overflow())
-        co_return co_await break_off(
-            {ErrorCode::kUpstream, "the upstream sent an event without end"});
-      if (last && !is_whole)
-        co_return co_await break_off(
-            {ErrorCode::kUpstream,
-             fmt::format("the upstream's stream ended without {}", facts.proper_end)});
+      if (splitter.overflow() || (last && !is_whole)) {
+        const Error error{
+            ErrorCode::kUpstream,
+            splitter.overflow()
+                ? std::string("the upstream sent an event without end")
+                : fmt::format("the upstream's stream ended without {}", facts.proper_end)};
+        co_return co_await break_off(error);
+      }
       if (!out.empty()) {
         if (first_byte_ == TimePoint{}) first_byte_ = came;
         if (auto sent = co_await exchange_.write(out); !sent) {
@@ -352,7 +353,9 @@ class ChatCall {
   void record_stream_usage() {
     static const wire::StreamFacts kNothing;
     const wire::StreamFacts& facts = relay_ ? relay_->facts() : kNothing;
-    record_usage(choice_, facts.usage, facts.produced, call());
+    // Where nothing was an answer, events are no tokens.
+    const bool is_answer = attempts_.answer().fault == upstream::Fault::kNone;
+    record_usage(choice_, facts.usage, is_answer ? facts.produced : 0, call());
   }
 
   /// The call whose answer is passed on, else the last one.

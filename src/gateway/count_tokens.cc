@@ -45,12 +45,14 @@ class Counting {
     auto request = wire::parse_request(wire::Dialect::kMessages, exchange_.body());
     if (!request) co_return co_await refuse(request.error());
     const Counter counter = find_counter(*serving_->snapshot, *request);
-    if (!counter.known)
-      co_return co_await refuse({ErrorCode::kNotFound,
-                                 fmt::format("there is no model or route \"{}\"; GET /v1/models "
-                                             "lists them",
-                                             request->model),
-                                 "model"});
+    if (!counter.known) {
+      const Error unknown{
+          ErrorCode::kNotFound,
+          fmt::format("there is no model or route \"{}\"; GET /v1/models lists them",
+                      request->model),
+          "model"};
+      co_return co_await refuse(unknown);
+    }
     if (counter.model != nullptr) co_return co_await ask(*request, *counter.model);
     headers_ = {{"content-type", "application/json"}, {"x-rung-estimated", "input_tokens"}};
     co_await respond(200, fmt::format(R"({{"input_tokens":{}}})", request->text_bytes / 4 + 1));

@@ -113,8 +113,9 @@ Error ClientConnection::malformed(std::string_view why) const {
   return {ErrorCode::kUpstream, pool_.name + ": malformed response: " + std::string(why)};
 }
 
-Error ClientConnection::failure(const IoResult& result, std::string_view during) const {
+Error ClientConnection::failure(const IoResult& result, std::string_view during) {
   if (ended_ != Ended::kNo) return ended_error(during);
+  was_reset_ = was_reset_ || result.error == ECONNRESET;
   std::string why = "connection closed by the host";
   if (result.state == IoState::kError) {
     why = result.error != 0  ? errno_text(result.error)
@@ -224,6 +225,7 @@ Task<Result<void>> ClientConnection::exchange(const ClientRequest& request) {
   decoder_.reset();
   body_ = Body::kNone;
   early_.reset();
+  was_reset_ = false;
   in_base_ = in_begin_ = in_end_ = received_ = 0;
   interim_ = 0;
   sent_before_ = sent_on_wire();
@@ -436,6 +438,9 @@ Task<bool> ClientConnection::wait_body(TimePoint patience) {
 
 bool ClientConnection::untouched() const {
   if (ended_ != Ended::kNo || received_ > 0 || !is_open()) return false;
+  // After a FIN, a reset is EPIPE. One without is by a host that lived, and may have read what its
+  // kernel had not acknowledged yet.
+  if (was_reset_) return false;
   tcp_info info{};
   socklen_t size = sizeof info;
   if (::getsockopt(fd(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return false;

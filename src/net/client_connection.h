@@ -60,7 +60,7 @@ class ClientConnection final : public Socket {
   Result<bool> take_head();
   std::uint64_t sent_on_wire() const;
   Error malformed(std::string_view why) const;
-  Error failure(const IoResult& result, std::string_view during) const;
+  Error failure(const IoResult& result, std::string_view during);
   Error ended_error(std::string_view during) const;
   void on_change() override;
 
@@ -82,7 +82,7 @@ class ClientConnection final : public Socket {
   std::optional<Result<std::string_view>> early_;  // what wait_body() found, for read_body()
   std::uint64_t left_ = 0;                         // kLength
   ChunkedDecoder decoder_;
-  bool head_request_ = false, unsent_ = false;
+  bool head_request_ = false, unsent_ = false, was_reset_ = false;
   TimePoint first_byte_;
   std::uint64_t sent_before_ = 0;  // bytes sent on the wire before this request
   std::uint64_t sent_ = 0;         // with it
