@@ -50,8 +50,10 @@ TEST(ResponsesRequest, SaysWhatNeedsStateOnTheOtherSide) {
   }
   const auto item = parse_request(Dialect::kResponses,
                                   R"({"model":"m","input":[{"type":"item_reference","id":"i"}]})");
-  EXPECT_EQ(why_not(*item, Dialect::kChat),
-            "input[0] is of type item_reference, which Chat Completions has no form for");
+  EXPECT_EQ(
+      why_not(*item, Dialect::kChat),
+      "input[0] refers to an item that nobody here keeps (send the item itself, as clients do "
+      "with store: false), which Chat Completions has no form for");
 }
 
 TEST(ResponsesRequest, RefusalsNameTheField) {
