@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "gateway/config_price.h"
 #include "gateway/yaml_section.h"
 
 #ifndef RUNG_DATA_DIR
@@ -104,7 +105,7 @@ class Parser {
     config_.drain_timeout = milliseconds("drain_timeout_ms", config_.drain_timeout);
     // Each part may refer to the ones before it.
     for (const auto step :
-         {&Parser::ledger, &Parser::upstreams, &Parser::models, &Parser::routes}) {
+         {&Parser::ledger, &Parser::prices, &Parser::upstreams, &Parser::models, &Parser::routes}) {
       if (top.failed()) break;
       if (auto done = (this->*step)(top); !done) top.fail(done.error());
     }
@@ -155,6 +156,18 @@ class Parser {
       YamlSection section(entry.second, fmt::format("{}.{}", key, name), resolve_);
       if (!section.failed()) read(name, section);
       if (auto done = section.finish(); !done) return done;
+    }
+    return {};
+  }
+
+  Result<void> prices(YamlSection& top) {
+    const std::string name = top.string("prices");
+    if (name.empty()) return {};
+    auto file = PriceFile::load(absolute(name));
+    if (file) {
+      prices_ = *std::move(file);
+    } else {
+      top.fail("prices", fmt::format("is not usable: {}", file.error().message));
     }
     return {};
   }
@@ -214,25 +227,7 @@ class Parser {
       }
       model.efforts = s.strings("efforts");
       model.like = s.string("like");
-      const YAML::Node price_node = s.child("price");
-      if (price_node.IsDefined()) {
-        YamlSection p(price_node, fmt::format("models.{}.price", name), resolve_);
-        PriceConfig price;
-        const auto rate = [&](const char* key) -> std::optional<UsdPerMillion> {
-          const auto value = p.number(key);
-          if (value && *value < 0)
-            p.fail(key, fmt::format("is {:g}; expected USD per million tokens, 0 or more", *value));
-          return value ? std::optional(UsdPerMillion{*value}) : std::nullopt;
-        };
-        const auto input = rate("input"), output = rate("output");
-        price.cached_input = rate("cached_input");
-        if (!input) p.fail("input", "is missing; a price needs input and output");
-        if (!output) p.fail("output", "is missing; a price needs input and output");
-        price.input = input.value_or(UsdPerMillion{});
-        price.output = output.value_or(UsdPerMillion{});
-        model.price = price;
-        if (auto done = p.finish(); !done) s.fail(done.error());
-      }
+      read_price(s, resolve_, prices_, upstream, model);
       config_.models.push_back(std::move(model));
     });
   }
@@ -380,6 +375,7 @@ class Parser {
 
   std::filesystem::path folder_;
   YamlSection::Resolve resolve_;
+  PriceFile prices_;
   Config config_;
 };
 

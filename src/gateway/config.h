@@ -16,6 +16,7 @@
 #include "base/units.h"
 #include "decide/eligibility.h"
 #include "decide/policy.h"
+#include "gateway/prices.h"
 #include "net/url.h"
 
 namespace rung::gateway {
@@ -43,11 +44,6 @@ struct UpstreamConfig {
   std::size_t max_connections = 4096;                     // per worker thread
 };
 
-struct PriceConfig {
-  UsdPerMillion input, output;
-  std::optional<UsdPerMillion> cached_input;  // empty: cached tokens cost as much as others
-};
-
 struct ModelConfig {
   std::string name;           // as clients and routes call it
   std::size_t upstream = 0;   // index into Config::upstreams
@@ -55,6 +51,7 @@ struct ModelConfig {
   decide::Abilities abilities;
   std::vector<std::string> efforts;  // reasoning efforts that may be asked for; empty: none
   std::optional<PriceConfig> price;  // empty: unknown, never free
+  std::optional<std::int64_t> max_output_tokens;  // of one answer; empty: not known
   std::string like;  // reference arm of the predictor; empty: its own name is looked up
 };
 

@@ -121,8 +121,7 @@ void score(const Route& route, const wire::ChatRequest& request, Choice& choice,
            DeciderScratch& scratch) {
   if (!route.predictor) return;
   scratch.estimates.resize(route.predictor->arms().size());
-  route.predictor->estimate_for(route.known, request.prompt, scratch.estimates,
-                                scratch.predictor);
+  route.predictor->estimate_for(route.known, request.prompt, scratch.estimates, scratch.predictor);
   for (ArmOutlook& look : choice.outlook) {
     if (!look.arm->why_unscored.empty()) {
       if (look.why_not.empty()) look.why_not = look.arm->why_unscored;
@@ -147,8 +146,8 @@ void score(const Route& route, const wire::ChatRequest& request, Choice& choice,
                                 ? std::min(static_cast<double>(estimate.completion_tokens),
                                            static_cast<double>(*request.max_tokens))
                                 : static_cast<double>(estimate.completion_tokens);
-      look.cost_usd = 1e-6 * (static_cast<double>(choice.prompt_tokens) * price.input.rate +
-                              answer * static_cast<double>(request.choices) * price.output.rate);
+      look.cost_usd =
+          expected_usd(price, choice.prompt_tokens, answer * static_cast<double>(request.choices));
     } else {
       look.cost_usd = estimate.cost_usd;
     }
@@ -282,6 +281,7 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
   // Four bytes a token, the rule of thumb for English text; what is billed is what the provider
   // counts.
   choice.prompt_tokens = static_cast<std::int64_t>(request.text_bytes / 4 + 1);
+  choice.images = request.images;
   const decide::Needs needs{.tools = request.has_tools,
                             .json_schema = request.has_json_schema,
                             .vision = request.has_images,
@@ -325,14 +325,12 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
   return choice;
 }
 
-std::optional<Usd> cost_of(const ModelConfig& model, const wire::Usage& usage) {
-  if (!model.price || !usage.prompt_tokens || !usage.completion_tokens) return std::nullopt;
-  const Tokens cached{
-      std::clamp<std::int64_t>(usage.cached_tokens.value_or(0), 0, *usage.prompt_tokens)};
-  const Tokens fresh = Tokens{*usage.prompt_tokens} - cached;
-  return fresh * model.price->input +
-         cached * model.price->cached_input.value_or(model.price->input) +
-         Tokens{*usage.completion_tokens} * model.price->output;
+std::optional<state::NanoUsd> cost_of(const ModelConfig& model, const wire::Usage& usage,
+                                      std::int64_t images) {
+  if (!model.price) return std::nullopt;
+  BilledTokens tokens = billed_tokens(usage);
+  tokens.images = images;
+  return cost_of(*model.price, tokens);
 }
 
 }  // namespace rung::gateway

@@ -52,6 +52,7 @@ struct Choice {
   double propensity = 1;
   std::string reason;
   std::int64_t prompt_tokens = 0;  // our estimate of the whole conversation
+  std::int64_t images = 0;         // in the request
 };
 
 /// Working memory of one thread.
@@ -69,7 +70,9 @@ struct DeciderScratch {
 Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& request,
                            const Overrides& overrides, std::uint64_t seed, DeciderScratch& scratch);
 
-/// What a call costs at a model's prices; nullopt if the price or a count is not known.
-std::optional<Usd> cost_of(const ModelConfig& model, const wire::Usage& usage);
+/// What a call costs at a model's prices; nullopt if the price or a count is not known. `images`:
+/// in its prompt.
+std::optional<state::NanoUsd> cost_of(const ModelConfig& model, const wire::Usage& usage,
+                                      std::int64_t images = 0);
 
 }  // namespace rung::gateway

@@ -20,6 +20,7 @@ struct ChatRequest {
   bool wants_usage = false;  // stream_options.include_usage
   bool has_tools = false;    // offers tools or functions
   bool has_images = false;
+  std::int64_t images = 0;
   bool has_audio = false;  // audio in or out
   bool has_json_schema = false;
   std::optional<std::int64_t> max_tokens;  // of the answer, if limited
