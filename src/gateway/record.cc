@@ -51,6 +51,8 @@ void record_usage(const Choice& choice, const std::optional<wire::Usage>& usage,
   call.completion_tokens = counted.completion_tokens;
   call.cached_tokens = counted.cached_tokens;
   call.reasoning_tokens = counted.reasoning_tokens;
+  if (const BilledTokens billed = billed_tokens(counted); usage && usage->prompt_tokens)
+    call.cache_write_tokens = billed.cache_write + billed.cache_write_1h;
   call.cost = cost_of(*choice.model, counted, choice.images);
 }
 
