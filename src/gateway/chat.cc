@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/hash.h"
+#include "gateway/admission.h"
 #include "gateway/headers.h"
 #include "gateway/record.h"
 #include "gateway/upstream_request.h"
@@ -52,6 +53,11 @@ class ChatCall {
     record_.streaming = request->stream;
     // 2. Decide.
     if (auto decided = decide(*request); !decided) co_return co_await refuse(decided.error());
+    if (auto admitted =
+            admission_.reserve(key_, worker_.keys(), choice_, *request, exchange_.body(),
+                               *serving_->snapshot->config, worker_.shared().clock.wall_us());
+        !admitted)
+      co_return co_await refuse(admitted.error());
     // 3. Ask.
     co_await ask(*request);
     if (!response_) co_return co_await refuse(failure_);
@@ -71,6 +77,7 @@ class ChatCall {
     record_.id = worker_.ids().next(wall);
     record_.time_us = wall;
     record_.seed = hash64(record_.id.view());
+    if (key_) record_.key_name = key_->spec.name;
   }
 
   Result<void> decide(const wire::Request& request) {
@@ -78,6 +85,7 @@ class ChatCall {
         exchange_.header("x-rung-usd-per-point"), exchange_.header("x-rung-target-quality"),
         exchange_.header("x-rung-max-cost"), exchange_.header("x-rung-arm"));
     if (!overrides) return overrides.error();
+    overrides->key = key_ ? &key_->spec : nullptr;
     const TimePoint before = std::chrono::steady_clock::now();
     auto choice =
         decide_chat(*serving_->snapshot, request, *overrides, record_.seed, worker_.scratch());
@@ -156,6 +164,7 @@ class ChatCall {
       default_header("x-request-id", record_.id.view());
     }
     headers_.push_back({"x-rung-decision-id", record_.id.view()});
+    admission_.add_headers(headers_, worker_.shared().clock.wall_us());
     if (choice_.model == nullptr) return;
     if (choice_.route != nullptr) headers_.push_back({"x-rung-route", choice_.route->name});
     headers_.push_back({"x-rung-model", choice_.model->name});
@@ -184,6 +193,7 @@ class ChatCall {
       co_return co_await answer_error();
     }
     const bool success = response_->status() < 400;
+    if (!success) mask_key(upstream(), *body);
     std::optional<wire::Usage> usage;
     if (success) {
       if (auto reply = wire::parse_chat_reply(*body)) {
@@ -359,6 +369,7 @@ class ChatCall {
     if (first_byte_ != TimePoint{}) record_.first_byte_us = us_between(arrived_, first_byte_);
     if (!record_.calls.empty()) record_reference(choice_, call(), record_);
     Shared& shared = worker_.shared();
+    admission_.settle(record_, shared.clock.wall_us());
     shared.metrics.record(worker_.index(), record_, decision_us_);
     shared.ledger.append(std::move(record_), worker_.index());
   }
@@ -367,6 +378,8 @@ class ChatCall {
   Exchange& exchange_;
   std::shared_ptr<const Serving>
       serving_;  // a reload swaps the worker's; this request ends on its own
+  std::shared_ptr<const Key> key_ = key_of(exchange_);  // null: nobody is asked for one
+  Admission admission_;
   TimePoint arrived_, asked_, first_byte_;
   std::int64_t waited_us_ = 0, decision_us_ = 0;
   Choice choice_;

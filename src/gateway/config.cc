@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "gateway/config_keys.h"
 #include "gateway/config_price.h"
 #include "gateway/yaml_section.h"
 
@@ -97,8 +98,8 @@ class Parser {
       return std::chrono::milliseconds(top.integer(key, fallback.count(), 0, 86'400'000));
     };
     if (top.has("listen")) config_.listen = address(top, "listen");
-    if (const std::string admin = top.string("admin"); !admin.empty() && admin != "off")
-      config_.admin = address(top, "admin");
+    read_admin(top, resolve_, config_);
+    read_tls(top, resolve_, folder_, config_);
     config_.workers = static_cast<std::size_t>(top.integer("workers", 0, 0, 1024));
     config_.max_body_bytes = static_cast<std::size_t>(top.integer("max_body_mb", 64, 1, 4096))
                              << 20;
@@ -109,6 +110,8 @@ class Parser {
       if (top.failed()) break;
       if (auto done = (this->*step)(top); !done) top.fail(done.error());
     }
+    if (!top.failed()) read_keys(top, resolve_, config_);
+    if (!config_.key_store.empty()) config_.key_store = absolute(config_.key_store);
     if (auto done = top.finish(); !done) return done.error();
     return std::move(config_);
   }
@@ -352,6 +355,7 @@ class Parser {
           s.fail("reference",
                  fmt::format("is \"{}\", which is not an arm of the route", reference));
       }
+      route.limits = read_limits(s, resolve_);
       config_.routes.push_back(std::move(route));
     });
   }

@@ -17,7 +17,9 @@
 #include "decide/eligibility.h"
 #include "decide/policy.h"
 #include "gateway/prices.h"
+#include "net/server_tls.h"
 #include "net/url.h"
+#include "state/key_spec.h"
 
 namespace rung::gateway {
 
@@ -70,7 +72,8 @@ struct RouteConfig {
   decide::PolicySpec policy;
   double explore = 0;  // share of requests that go to a random eligible arm
   std::optional<std::size_t>
-      reference;  // arm that savings are measured against; empty: the dearest with a price
+      reference;         // arm that savings are measured against; empty: the dearest with a price
+  state::Limits limits;  // of all who use it together
 };
 
 struct LedgerConfig {
@@ -80,8 +83,16 @@ struct LedgerConfig {
 
 struct Config {
   ListenAddress listen{"127.0.0.1", 4000};
-  std::optional<ListenAddress> admin;  // empty: off
-  std::size_t workers = 0;             // event loops; 0: one for each core
+  std::optional<ServerTlsOptions> tls;  // of `listen`; empty: plain HTTP
+  std::optional<ListenAddress> admin;   // empty: off
+  Secret admin_token;  // empty: the dashboard asks for none, and nothing is changed
+  std::vector<std::string> admin_hosts;  // names by which the admin listener may be called
+  bool asks_for_keys = false;            // `keys` is there: nobody comes in without one
+  std::vector<state::KeySpec> keys;
+  std::filesystem::path key_store;             // empty: beside the ledger
+  bool insecure = false;                       // others may reach an address without being asked
+  std::int64_t reserve_output_tokens = 16384;  // for a model of unknown longest answer
+  std::size_t workers = 0;                     // event loops; 0: one for each core
   std::size_t max_body_bytes = 64u << 20;
   std::chrono::milliseconds drain_timeout{30'000};  // a graceful stop waits this long
   LedgerConfig ledger;

@@ -117,6 +117,24 @@ Result<Target> find_target(const Snapshot& snapshot, const std::string& name) {
                "model"};
 }
 
+bool lists(const std::optional<std::vector<std::string>>& names, const std::string& name) {
+  return !names || std::find(names->begin(), names->end(), name) != names->end();
+}
+
+/// What a key may name. Arms of a route are looked at one by one.
+Result<void> permit(const Target& target, const state::KeySpec* key) {
+  if (key == nullptr) return {};
+  const auto refuse = [&](const char* what, const std::string& name) {
+    return Error{ErrorCode::kForbidden,
+                 fmt::format("the key {} may not use the {} {}", key->name, what, name), "model"};
+  };
+  if (target.route != nullptr && !lists(key->routes, target.route->name))
+    return refuse("route", target.route->name);
+  if (target.model != nullptr && !lists(key->models, target.model->name))
+    return refuse("model", target.model->name);
+  return {};
+}
+
 void score(const Route& route, const wire::ChatRequest& request, Choice& choice,
            DeciderScratch& scratch) {
   if (!route.predictor) return;
@@ -277,6 +295,7 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
                            DeciderScratch& scratch) {
   auto target = find_target(snapshot, request.model);
   if (!target) return target.error();
+  if (auto permitted = permit(*target, overrides.key); !permitted) return permitted.error();
   Choice choice;
   // Four bytes a token, the rule of thumb for English text; what is billed is what the provider
   // counts.
@@ -309,6 +328,9 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
     ArmOutlook look;
     look.arm = &arm;
     look.why_not = why_not(arm.model->abilities, needs);
+    if (look.why_not.empty() && overrides.key != nullptr &&
+        !lists(overrides.key->models, arm.model->name))
+      look.why_not = "the key may not use this model";
     choice.outlook.push_back(std::move(look));
   }
   score(route, request, choice, scratch);

@@ -17,6 +17,7 @@
 #include "decide/policy.h"
 #include "gateway/snapshot.h"
 #include "predict/router.h"
+#include "state/key_spec.h"
 #include "wire/openai_chat.h"
 
 namespace rung::gateway {
@@ -24,7 +25,8 @@ namespace rung::gateway {
 /// What the x-rung-* headers of one request ask for; all empty: as the route is configured.
 struct Overrides {
   std::optional<decide::PolicySpec> policy;
-  std::string arm;  // pins this arm of the route
+  std::string arm;                      // pins this arm of the route
+  const state::KeySpec* key = nullptr;  // who asks, and what it may use; null: all
 };
 /// Reads header values ("" where absent). Error kInvalidArgument with Error::field naming the
 /// header.
@@ -66,7 +68,8 @@ struct DeciderScratch {
 };
 
 /// Errors: kNotFound (no such route or model); kInfeasible (no arm can serve the request: the
-/// sentence says why for each); kUnsupported (a directly named model lacks what the request needs).
+/// sentence says why for each); kForbidden (the key may not use it); kUnsupported (a directly named
+/// model lacks what the request needs).
 Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& request,
                            const Overrides& overrides, std::uint64_t seed, DeciderScratch& scratch);
 

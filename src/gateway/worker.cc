@@ -11,7 +11,8 @@ bool same_host(const UpstreamConfig& a, const UpstreamConfig& b) {
 
 }  // namespace
 
-Worker::Worker(Shared& shared, std::size_t index) : shared_(shared), index_(index) {}
+Worker::Worker(Shared& shared, std::size_t index)
+    : shared_(shared), index_(index), keys_(shared.keys) {}
 
 void Worker::serve(std::shared_ptr<const Snapshot> snapshot) {
   auto serving = std::make_shared<Serving>();
@@ -33,6 +34,15 @@ void Worker::serve(std::shared_ptr<const Snapshot> snapshot) {
   }
   serving->snapshot = std::move(snapshot);
   serving_ = std::move(serving);
+}
+
+std::optional<HeadRefusal> check_credentials(Worker& worker, const HttpRequestHead& head,
+                                             std::shared_ptr<const void>& context) {
+  const KeyRing& ring = worker.keys();
+  if (!ring.asks) return std::nullopt;
+  const std::int64_t now = worker.shared().clock.wall_us();
+  const state::DecisionId fresh = worker.ids().next(now);
+  return check_credentials(ring, head, now, fresh.view(), context);
 }
 
 }  // namespace rung::gateway
