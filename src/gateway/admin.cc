@@ -222,7 +222,7 @@ AdminReply AdminApi::decisions(std::string_view query) const {
     if (!filter.outcome) {
       return refusal(400,
                      "parameter outcome is not one of ok, client_gone, upstream_error, timeout, "
-                     "refused, internal");
+                     "refused, internal, cancelled");
     }
   }
   if (const std::string before = parameter(query, "before"); !before.empty()) {

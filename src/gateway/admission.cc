@@ -43,6 +43,7 @@ std::string time_text(std::chrono::seconds time) {
 SpendFacts spend_facts(const wire::Request& request, std::string_view body, const Choice& choice) {
   SpendFacts facts;
   facts.max_tokens = request.max_tokens;
+  if (request.dialect == wire::Dialect::kEmbeddings) facts.max_tokens = 0;  // vectors are free
   facts.choices = request.choices;
   facts.images = request.images;
   facts.has_audio = request.has_audio;

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "gateway/headers.h"
-#include "json/write.h"
 #include "wire/error_reply.h"
 
 namespace rung::gateway {
@@ -44,11 +43,8 @@ HeadRefusal refuse(const HttpRequestHead& head, std::string_view request_id,
                      {"www-authenticate", "Bearer"}};
   if (plain_path(head.path).starts_with("/messages")) {
     refusal.headers.emplace_back("request-id", refusal.headers[0].second);
-    json::Writer w;
-    w.begin_object().key("type").string("error").key("error").begin_object();
-    w.key("type").string("authentication_error").key("message").string(sentence).end_object();
-    w.key("request_id").string(refusal.headers[0].second).end_object();
-    refusal.body = w.take();
+    refusal.body =
+        wire::messages_error_body("authentication_error", sentence, refusal.headers[0].second);
   } else {
     refusal.body = wire::openai_error_body(sentence, "authentication_error", "", "invalid_api_key");
   }

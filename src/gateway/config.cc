@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "gateway/config_keys.h"
 #include "gateway/config_price.h"
+#include "gateway/hosts_config.h"
 #include "gateway/yaml_section.h"
 
 #ifndef RUNG_DATA_DIR
@@ -71,20 +72,6 @@ const T* find_named(const std::vector<T>& items, std::string_view name) {
   return it == items.end() ? nullptr : &*it;
 }
 
-template <class T>
-std::vector<std::string> names_of(const std::vector<T>& items) {
-  std::vector<std::string> names;
-  for (const T& item : items) names.push_back(item.name);
-  return names;
-}
-
-std::string did_you_mean(std::string_view word, const std::vector<std::string>& names) {
-  const std::string guess = nearest(word, names);
-  if (!guess.empty()) return fmt::format("did you mean {}?", guess);
-  return names.empty() ? std::string("none is defined")
-                       : fmt::format("known are {}", fmt::join(names, ", "));
-}
-
 class Parser {
  public:
   Parser(std::filesystem::path folder, const Environment& environment)
@@ -104,6 +91,13 @@ class Parser {
     config_.max_body_bytes = static_cast<std::size_t>(top.integer("max_body_mb", 64, 1, 4096))
                              << 20;
     config_.drain_timeout = milliseconds("drain_timeout_ms", config_.drain_timeout);
+    if (top.has("resilience")) {
+      YamlSection section = top.part("resilience");
+      if (!section.failed()) read_resilience(section, config_.resilience);
+      if (auto done = section.finish(); !done) top.fail(done.error());
+    } else {
+      top.child("resilience");
+    }
     // Each part may refer to the ones before it.
     for (const auto step :
          {&Parser::ledger, &Parser::prices, &Parser::upstreams, &Parser::models, &Parser::routes}) {
@@ -180,8 +174,14 @@ class Parser {
       UpstreamConfig upstream;
       upstream.name = name;
       upstream.dialect = s.string("dialect", "openai");
-      if (upstream.dialect != "openai")
-        s.fail("dialect", fmt::format("is \"{}\"; this version speaks openai", upstream.dialect));
+      if (upstream.dialect != "openai" && upstream.dialect != "anthropic")
+        s.fail("dialect", fmt::format("is \"{}\"; this version speaks openai and anthropic",
+                                      upstream.dialect));
+      upstream.also_speaks = s.strings("also_speaks");
+      for (const std::string& other : upstream.also_speaks)
+        if (other != "openai" && other != "anthropic" && other != "responses")
+          s.fail("also_speaks",
+                 fmt::format("names \"{}\"; known are openai, anthropic, responses", other));
       const std::string url = s.required_string("base_url");
       if (auto parsed = parse_url(url)) {
         upstream.base_url = *parsed;
@@ -189,6 +189,10 @@ class Parser {
         s.fail("base_url", fmt::format("is not usable: {}", parsed.error().message));
       }
       upstream.api_key = Secret(s.string("api_key"));
+      upstream.takes_reasoning = s.boolean("takes_reasoning", false);
+      const std::string& host = upstream.base_url.host;
+      upstream.max_completion_tokens = s.boolean(
+          "max_completion_tokens", host.ends_with("openai.com") || host.ends_with("azure.com"));
       const auto ms = [&](const char* key, std::chrono::milliseconds& value) {
         value = std::chrono::milliseconds(s.integer(key, value.count(), 1, 86'400'000));
       };
@@ -197,22 +201,25 @@ class Parser {
       ms("first_byte_timeout_ms", upstream.first_byte_timeout);
       upstream.max_connections =
           static_cast<std::size_t>(s.integer("max_connections", 4096, 1, 1'000'000));
+      upstream.resilience = config_.resilience.host;
+      if (s.has("resilience")) {
+        YamlSection own = s.part("resilience");
+        if (!own.failed()) read_host_resilience(own, upstream.resilience);
+        if (auto done = own.finish(); !done) s.fail(done.error());
+      } else {
+        s.child("resilience");
+      }
       config_.upstreams.push_back(std::move(upstream));
     });
   }
 
   Result<void> models(YamlSection& top) {
-    return each(top, "models", [&](const std::string& name, YamlSection& s) {
+    auto read = each(top, "models", [&](const std::string& name, YamlSection& s) {
       ModelConfig model;
       model.name = name;
-      const std::string upstream = s.required_string("upstream");
-      const auto* found = find_named(config_.upstreams, upstream);
-      if (found == nullptr && !upstream.empty())
-        s.fail("upstream", fmt::format("is \"{}\", which is not defined; {}", upstream,
-                                       did_you_mean(upstream, names_of(config_.upstreams))));
-      model.upstream =
-          found == nullptr ? 0 : static_cast<std::size_t>(found - config_.upstreams.data());
-      model.upstream_name = s.string("name", name);
+      const std::vector<ModelHost> hosts = read_hosts(s, config_, name);
+      model.upstream = hosts.empty() ? 0 : hosts[0].upstream;
+      model.upstream_name = hosts.empty() ? name : hosts[0].upstream_name;
       if (s.has("context"))
         model.abilities.context_tokens = s.integer("context", 0, 1, 1'000'000'000);
       for (const std::string& ability : s.strings("supports")) {
@@ -229,10 +236,24 @@ class Parser {
                  fmt::format("names \"{}\"; known are tools, json_schema, vision, audio", ability));
       }
       model.efforts = s.strings("efforts");
+      model.thinking = s.string("thinking", model.thinking);
+      if (model.thinking != "adaptive" && model.thinking != "budget")
+        s.fail("thinking", fmt::format("is \"{}\"; known are adaptive and budget", model.thinking));
       model.like = s.string("like");
-      read_price(s, resolve_, prices_, upstream, model);
+      read_price(s, resolve_, prices_,
+                 hosts.empty() ? std::string() : config_.upstreams[model.upstream].name, model);
+      read_model_resilience(s, config_, model, fallbacks_.emplace_back());
+      for (std::size_t i = 1; i < hosts.size(); ++i) {
+        ModelConfig other = model;
+        other.other_hosts.clear();
+        other.upstream = hosts[i].upstream;
+        other.upstream_name = hosts[i].upstream_name;
+        model.other_hosts.push_back(std::move(other));
+      }
       config_.models.push_back(std::move(model));
     });
+    if (!read) return read;
+    return resolve_fallbacks(fallbacks_, config_.models);
   }
 
   /// "small", "large@low", or {model: small, effort: low}.
@@ -381,6 +402,7 @@ class Parser {
   YamlSection::Resolve resolve_;
   PriceFile prices_;
   Config config_;
+  std::vector<FallbackNames> fallbacks_;  // of each model
 };
 
 }  // namespace

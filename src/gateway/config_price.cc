@@ -108,8 +108,9 @@ void read_price(YamlSection& section, const YamlSection::Resolve& resolve, const
   }
   if (entry && !node.IsMap()) model.price = entry->price;
   if (entry) model.max_output_tokens = entry->max_output_tokens;
-  if (section.has("max_output"))
-    model.max_output_tokens = section.integer("max_output", 0, 1, 1'000'000'000);
+  const bool says = section.has("max_output");
+  model.max_output = section.integer("max_output", model.max_output, 1, 1'000'000'000);
+  if (says) model.max_output_tokens = model.max_output;
 }
 
 }  // namespace rung::gateway

@@ -113,8 +113,8 @@ TEST_F(ConfigTest, EveryMistakeHasItsLineAndItsSentence) {
 }
 
 TEST_F(ConfigTest, AValueOfTheWrongKindIsNamedWithWhatWouldBeRight) {
-  EXPECT_EQ(refusal("upstream: local,", "upstream: [local],"),
-            "line 9: models.small.upstream is a list; expected a text");
+  EXPECT_EQ(refusal("upstream: local,", "upstream: {of: local},"),
+            "line 9: models.small.upstream is a mapping; expected a text");
   EXPECT_EQ(refusal("context: 32768", "context: {a: 1}"),
             "line 9: models.small.context is a mapping; expected a whole number");
   EXPECT_EQ(refusal("supports: [tools, json_schema]", "supports: tools"),

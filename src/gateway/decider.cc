@@ -6,7 +6,9 @@
 #include <charconv>
 #include <cmath>
 
+#include "gateway/upstream_request.h"
 #include "gateway/yaml_section.h"
+#include "wire/exchange.h"
 
 namespace rung::gateway {
 namespace {
@@ -130,7 +132,7 @@ Result<void> permit(const Target& target, const state::KeySpec* key) {
   };
   if (target.route != nullptr && !lists(key->routes, target.route->name))
     return refuse("route", target.route->name);
-  if (target.model != nullptr && !lists(key->models, target.model->name))
+  if (target.model != nullptr && !may_use(key, *target.model))
     return refuse("model", target.model->name);
   return {};
 }
@@ -204,12 +206,12 @@ Result<void> pick(const Route& route, const decide::PolicySpec* own_policy, std:
     if (look.why_not.empty() && look.is_scored && !look.cost_usd && needs_costs(spec.kind))
       look.why_not = "its cost is not known, and an unknown cost is never taken for free";
   for (std::size_t i = 0; i < choice.outlook.size(); ++i) {
-    const ArmOutlook& look = choice.outlook[i];
+    ArmOutlook& look = choice.outlook[i];
     if (!look.why_not.empty()) continue;
-    scratch.candidates.push_back(
-        {look.arm->label, look.quality, look.quality_se, look.cost_usd.value_or(0),
-         utility.empty() ? 0.0 : static_cast<double>(utility[*look.arm->known_as]),
-         look.arm->prior_quality, look.arm->prior_cost_usd});
+    if (!utility.empty()) look.utility = static_cast<double>(utility[*look.arm->known_as]);
+    scratch.candidates.push_back({look.arm->label, look.quality, look.quality_se,
+                                  look.cost_usd.value_or(0), look.utility, look.arm->prior_quality,
+                                  look.arm->prior_cost_usd});
     scratch.candidate_arm.push_back(i);
   }
   if (scratch.candidates.empty()) {
@@ -297,6 +299,7 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
   if (!target) return target.error();
   if (auto permitted = permit(*target, overrides.key); !permitted) return permitted.error();
   Choice choice;
+  choice.key = overrides.key;
   // Four bytes a token, the rule of thumb for English text; what is billed is what the provider
   // counts.
   choice.prompt_tokens = static_cast<std::int64_t>(request.text_bytes / 4 + 1);
@@ -307,6 +310,7 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
                             .audio = request.has_audio,
                             .prompt_tokens = choice.prompt_tokens,
                             .max_tokens = request.max_tokens};
+  choice.needs = needs;
   if (target->model != nullptr) {
     // A named model is the user's own choice: only a fact that it states itself speaks against it.
     choice.model = target->model;
@@ -314,6 +318,12 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
     return choice;
   }
   const Route& route = *target->route;
+  if (request.dialect == wire::Dialect::kEmbeddings && route.arms.size() > 1)
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("route {} chooses among {} models, whose embeddings do not compare; "
+                             "name one of them",
+                             route.name, route.arms.size()),
+                 "model"};
   choice.route = &route;
   if (overrides.policy && route.predictor &&
       !policy_reads(overrides.policy->kind, route.predictor->quality_scale()))
@@ -328,23 +338,32 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
     ArmOutlook look;
     look.arm = &arm;
     look.why_not = why_not(arm.model->abilities, needs);
-    if (look.why_not.empty() && overrides.key != nullptr &&
-        !lists(overrides.key->models, arm.model->name))
+    if (look.why_not.empty() && !may_use(overrides.key, *arm.model))
       look.why_not = "the key may not use this model";
+    if (look.why_not.empty()) {
+      const UpstreamConfig& upstream = snapshot.config->upstreams[arm.model->upstream];
+      look.why_not = wire::why_not(request, dialect_toward(upstream, request.dialect));
+    }
     choice.outlook.push_back(std::move(look));
   }
   score(route, request, choice, scratch);
   if (!overrides.arm.empty()) {
     if (auto pinned = pin(route, overrides.arm, choice); !pinned) return pinned.error();
+    choice.is_pinned = true;
   } else {
     const decide::PolicySpec* own = overrides.policy ? &*overrides.policy
                                     : target->policy ? &*target->policy
                                                      : nullptr;
     if (auto picked = pick(route, own, request.prompt, seed, choice, scratch); !picked)
       return picked.error();
+    if (own != nullptr) choice.own_policy = *own;
   }
   choice.model = choice.arm->model;
   return choice;
+}
+
+bool may_use(const state::KeySpec* key, const ModelConfig& model) {
+  return key == nullptr || lists(key->models, model.name);
 }
 
 std::optional<state::NanoUsd> cost_of(const ModelConfig& model, const wire::Usage& usage,

@@ -41,6 +41,7 @@ struct ArmOutlook {
   double quality = 0, quality_se = 0, completion_tokens = 0;
   bool has_tokens = false;
   std::optional<double> cost_usd;
+  double utility = 0;  // by the router's own rule; of the alpha policy only
 };
 
 struct Choice {
@@ -55,6 +56,11 @@ struct Choice {
   std::string reason;
   std::int64_t prompt_tokens = 0;  // our estimate of the whole conversation
   std::int64_t images = 0;         // in the request
+  // For whoever must ask somebody else in the end.
+  decide::Needs needs;
+  std::optional<decide::PolicySpec> own_policy;  // the request's, where it is not the route's
+  const state::KeySpec* key = nullptr;           // who asks; null: whoever
+  bool is_pinned = false;                        // x-rung-arm named this arm: no other will do
 };
 
 /// Working memory of one thread.
@@ -72,6 +78,9 @@ struct DeciderScratch {
 /// model lacks what the request needs).
 Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& request,
                            const Overrides& overrides, std::uint64_t seed, DeciderScratch& scratch);
+
+/// Whether a key may be answered by a model; a null key may by all.
+bool may_use(const state::KeySpec* key, const ModelConfig& model);
 
 /// What a call costs at a model's prices; nullopt if the price or a count is not known. `images`:
 /// in its prompt.

@@ -104,7 +104,7 @@ bool mentions(std::string_view text, std::string_view word) {
 }
 
 /// What hosts say beside OpenAI's plain counts.
-void read_details(json::Value usage, BilledTokens& tokens) {
+void read_details(json::Value usage, bool has_writes, BilledTokens& tokens) {
   // OpenRouter: prompt_tokens_details.cache_write_tokens; LiteLLM: cache_creation_tokens there;
   // Anthropic: cache_creation_input_tokens, of which cache_creation says for how long.
   std::int64_t written = count_at(usage, "cache_creation_input_tokens");
@@ -120,10 +120,14 @@ void read_details(json::Value usage, BilledTokens& tokens) {
     if (details && details->is_object())
       tokens.audio_output = std::max(tokens.audio_output, count_at(*details, "audio_tokens"));
   }
-  if (const auto kinds = json::find(usage, "cache_creation"); kinds && kinds->is_object())
+  if (const auto kinds = json::find(usage, "cache_creation");
+      !has_writes && kinds && kinds->is_object())
     tokens.cache_write_1h = count_at(*kinds, "ephemeral_1h_input_tokens");
-  tokens.cache_write_1h = std::min(tokens.cache_write_1h, written);
-  tokens.cache_write = written - tokens.cache_write_1h;
+  // What the dialect has read already is not read again.
+  if (!has_writes) {
+    tokens.cache_write_1h = std::min(tokens.cache_write_1h, written);
+    tokens.cache_write = written - tokens.cache_write_1h;
+  }
   if (const auto tools = json::find(usage, "server_tool_use"); tools && tools->is_object())
     tokens.web_searches = count_at(*tools, "web_search_requests");
 }
@@ -136,11 +140,15 @@ BilledTokens billed_tokens(const wire::Usage& usage) {
   tokens.completion = usage.completion_tokens;
   tokens.cached = usage.cached_tokens.value_or(0);
   tokens.reasoning = usage.reasoning_tokens.value_or(0);
+  if (usage.cache_write_tokens) {
+    tokens.cache_write_1h = usage.cache_write_1h_tokens.value_or(0);
+    tokens.cache_write = *usage.cache_write_tokens - tokens.cache_write_1h;
+  }
   // Most usage objects say none of this, and are not looked at twice.
   if (mentions(usage.raw, "audio_tokens") || mentions(usage.raw, "cache_") ||
       mentions(usage.raw, "server_tool_use")) {
     if (const auto root = json::parse(usage.raw); root && root->is_object())
-      read_details(*root, tokens);
+      read_details(*root, usage.cache_write_tokens.has_value(), tokens);
   }
   return tokens;
 }

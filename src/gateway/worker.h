@@ -18,6 +18,8 @@
 #include "net/server.h"
 #include "state/decision_id.h"
 #include "state/ledger.h"
+#include "upstream/allowance.h"
+#include "upstream/host.h"
 
 namespace rung::gateway {
 
@@ -34,11 +36,19 @@ struct Shared {
   std::atomic<bool> draining{false};
 };
 
+/// What this worker knows of one model: how much may be tried again, how much hedged.
+struct ModelState {
+  upstream::Allowance retries, hedges;
+};
+
 /// A snapshot with this worker's connections to its upstreams. Requests hold a shared_ptr, so that
 /// a reload lets them end on what they began with.
 struct Serving {
   std::shared_ptr<const Snapshot> snapshot;
-  std::vector<std::shared_ptr<ClientPool>> pools;  // by index of upstream
+  // By index of upstream, and of model. What was learnt is kept over reloads, by name.
+  std::vector<std::shared_ptr<ClientPool>> pools;
+  std::vector<std::shared_ptr<upstream::Host>> hosts;
+  std::vector<std::shared_ptr<ModelState>> models;
 };
 
 class Worker {
@@ -55,6 +65,8 @@ class Worker {
   state::DecisionIdSource& ids() { return ids_; }
   /// The keys in force now; until the next call.
   const KeyRing& keys() { return keys_.ring(); }
+  ResilienceCells& cells() { return shared_.metrics.resilience().cells(index_); }
+  std::size_t& running() { return running_; }  // requests now
 
  private:
   Shared& shared_;
@@ -64,6 +76,8 @@ class Worker {
   DeciderScratch scratch_;
   state::DecisionIdSource ids_;
   KeyView keys_;
+  std::size_t running_ = 0;
+  std::shared_ptr<CancelSource> checks_;  // the health checks of the snapshot that is served
 };
 
 /// ServerOptions::check_head of this worker's listener.

@@ -42,11 +42,12 @@ enum class Outcome : std::uint8_t {
   kTimeout,        // a deadline passed
   kRefused,        // we said no: bad request, no credentials, over a limit, no eligible arm
   kInternal,       // our own fault
+  kCancelled,      // of a call: no longer wanted by us, such as a hedge that lost
 };
 inline constexpr Outcome kOutcomes[] = {
-    Outcome::kOk,      Outcome::kClientGone, Outcome::kUpstreamError,
-    Outcome::kTimeout, Outcome::kRefused,    Outcome::kInternal};
-/// "ok", "client_gone", "upstream_error", "timeout", "refused", "internal".
+    Outcome::kOk,      Outcome::kClientGone, Outcome::kUpstreamError, Outcome::kTimeout,
+    Outcome::kRefused, Outcome::kInternal,   Outcome::kCancelled};
+/// "ok", "client_gone", "upstream_error", "timeout", "refused", "internal", "cancelled".
 std::string_view name(Outcome outcome);
 std::optional<Outcome> parse_outcome(std::string_view name);
 
