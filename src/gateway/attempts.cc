@@ -68,8 +68,13 @@ state::Outcome outcome_of(ErrorCode code) {
 }
 
 Attempts::Attempts(Worker& worker, Exchange& exchange, const Serving& serving,
-                   state::RequestRecord& record, TimePoint arrived)
-    : worker_(worker), exchange_(exchange), serving_(serving), record_(record), arrived_(arrived) {}
+                   state::RequestRecord& record, Admission& admission, TimePoint arrived)
+    : worker_(worker),
+      exchange_(exchange),
+      serving_(serving),
+      record_(record),
+      admission_(admission),
+      arrived_(arrived) {}
 
 ModelState& Attempts::state_of(const ModelConfig& model) const {
   return *serving_

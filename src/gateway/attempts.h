@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "gateway/admission.h"
 #include "gateway/fallback.h"
 #include "gateway/upstream_request.h"
 #include "gateway/worker.h"
@@ -54,7 +55,7 @@ class Attempts {
  public:
   /// All must outlive this, which outlives no loop.
   Attempts(Worker& worker, Exchange& exchange, const Serving& serving, state::RequestRecord& record,
-           TimePoint arrived);
+           Admission& admission, TimePoint arrived);
   Attempts(const Attempts&) = delete;
   Attempts& operator=(const Attempts&) = delete;
 
@@ -119,6 +120,7 @@ class Attempts {
   Exchange& exchange_;
   const Serving& serving_;
   state::RequestRecord& record_;
+  Admission& admission_;
   const TimePoint arrived_;
   const wire::Request* request_ = nullptr;
   Choice* choice_ = nullptr;

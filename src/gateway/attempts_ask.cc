@@ -65,6 +65,10 @@ Task<void> Attempts::once(Attempt& a) {
       a.stand.arm != nullptr ? std::string_view(a.stand.arm->effort) : std::string_view(), upstream,
       sent);
   if (!made) co_return fail(a, made.error());
+  // What a further call can cost is reserved first; the first one's is.
+  if (!record_.calls.empty())
+    if (auto covered = admission_.cover(record_, *a.at, worker_.shared().clock.wall_us()); !covered)
+      co_return fail(a, covered.error());
   // 2. The call begins.
   a.asked = now();
   a.call = record_.calls.size();

@@ -56,7 +56,7 @@ bool Attempts::may_hedge(TimePoint at) {
     wire::Usage most;
     most.prompt_tokens = choice_->prompt_tokens;
     most.completion_tokens = *request_->max_tokens * request_->choices;
-    if (const auto cost = cost_of(*choice_->model, most)) usd = cost->value;
+    if (const auto cost = cost_of(*choice_->model, most)) usd = cost->usd().value;
   }
   return usd && *usd <= hedge.max_usd && made_ < rules().attempts && at < end_ &&
          state_of(*choice_->model).hedges.spend(at);

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/hash.h"
+#include "gateway/admission.h"
 #include "gateway/attempts.h"
 #include "gateway/headers.h"
 #include "gateway/record.h"
@@ -30,7 +31,7 @@ class ChatCall {
         dialect_(dialect),
         serving_(worker.serving()),
         arrived_(exchange.received()),
-        attempts_(worker, exchange, *serving_, record_, arrived_) {
+        attempts_(worker, exchange, *serving_, record_, admission_, arrived_) {
     ++worker_.running();
   }
   ChatCall(const ChatCall&) = delete;
@@ -62,6 +63,11 @@ class ChatCall {
     record_.streaming = request->stream;
     // 2. Decide.
     if (auto decided = decide(*request); !decided) co_return co_await refuse(decided.error());
+    if (auto admitted =
+            admission_.reserve(key_, worker_.keys(), choice_, *request, exchange_.body(),
+                               *serving_->snapshot->config, worker_.shared().clock.wall_us());
+        !admitted)
+      co_return co_await refuse(admitted.error());
     // 3. Ask.
     if (auto asked = co_await ask(*request); !asked) co_return co_await refuse(asked.error());
     // 4. Pass the answer on, as it comes.
@@ -80,6 +86,7 @@ class ChatCall {
     record_.id = worker_.ids().next(wall);
     record_.time_us = wall;
     record_.seed = hash64(record_.id.view());
+    if (key_) record_.key_name = key_->spec.name;
   }
 
   Result<void> decide(const wire::Request& request) {
@@ -87,6 +94,7 @@ class ChatCall {
         exchange_.header("x-rung-usd-per-point"), exchange_.header("x-rung-target-quality"),
         exchange_.header("x-rung-max-cost"), exchange_.header("x-rung-arm"));
     if (!overrides) return overrides.error();
+    overrides->key = key_ ? &key_->spec : nullptr;
     const TimePoint before = std::chrono::steady_clock::now();
     auto choice =
         decide_chat(*serving_->snapshot, request, *overrides, record_.seed, worker_.scratch());
@@ -173,6 +181,7 @@ class ChatCall {
       headers_.push_back({"x-rung-dropped", dropped_});
     }
     headers_.push_back({"x-rung-decision-id", record_.id.view()});
+    admission_.add_headers(headers_, worker_.shared().clock.wall_us());
     if (choice_.model == nullptr) return;
     if (choice_.route != nullptr) headers_.push_back({"x-rung-route", choice_.route->name});
     headers_.push_back({"x-rung-model", choice_.model->name});
@@ -226,6 +235,7 @@ class ChatCall {
   Task<void> relay_whole(const wire::Request& request) {
     std::string& body = attempts_.answer().body;
     const bool success = response().status() < 400;
+    if (!success) mask_key(upstream(), body);
     std::optional<wire::Usage> usage;
     if (success) {
       if (auto reply = wire::read_reply(form().dialect, body)) {
@@ -426,6 +436,7 @@ class ChatCall {
     if (first_byte_ != TimePoint{}) record_.first_byte_us = us_between(arrived_, first_byte_);
     if (!record_.calls.empty()) record_reference(choice_, call(), record_);
     Shared& shared = worker_.shared();
+    admission_.settle(record_, shared.clock.wall_us());
     shared.metrics.record(worker_.index(), record_, decision_us_);
     shared.ledger.append(std::move(record_), worker_.index());
   }
@@ -435,6 +446,8 @@ class ChatCall {
   const wire::Dialect dialect_;  // the client's
   std::shared_ptr<const Serving>
       serving_;  // a reload swaps the worker's; this request ends on its own
+  std::shared_ptr<const Key> key_ = key_of(exchange_);  // null: nobody is asked for one
+  Admission admission_;
   TimePoint arrived_, first_byte_;
   std::int64_t waited_us_ = 0, decision_us_ = 0;
   Choice choice_;

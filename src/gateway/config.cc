@@ -7,6 +7,8 @@
 #include <set>
 
 #include "base/file.h"
+#include "gateway/config_keys.h"
+#include "gateway/config_price.h"
 #include "gateway/hosts_config.h"
 #include "gateway/yaml_section.h"
 
@@ -83,8 +85,8 @@ class Parser {
       return std::chrono::milliseconds(top.integer(key, fallback.count(), 0, 86'400'000));
     };
     if (top.has("listen")) config_.listen = address(top, "listen");
-    if (const std::string admin = top.string("admin"); !admin.empty() && admin != "off")
-      config_.admin = address(top, "admin");
+    read_admin(top, resolve_, config_);
+    read_tls(top, resolve_, folder_, config_);
     config_.workers = static_cast<std::size_t>(top.integer("workers", 0, 0, 1024));
     config_.max_body_bytes = static_cast<std::size_t>(top.integer("max_body_mb", 64, 1, 4096))
                              << 20;
@@ -98,10 +100,12 @@ class Parser {
     }
     // Each part may refer to the ones before it.
     for (const auto step :
-         {&Parser::ledger, &Parser::upstreams, &Parser::models, &Parser::routes}) {
+         {&Parser::ledger, &Parser::prices, &Parser::upstreams, &Parser::models, &Parser::routes}) {
       if (top.failed()) break;
       if (auto done = (this->*step)(top); !done) top.fail(done.error());
     }
+    if (!top.failed()) read_keys(top, resolve_, config_);
+    if (!config_.key_store.empty()) config_.key_store = absolute(config_.key_store);
     if (auto done = top.finish(); !done) return done.error();
     return std::move(config_);
   }
@@ -149,6 +153,18 @@ class Parser {
       YamlSection section(entry.second, fmt::format("{}.{}", key, name), resolve_);
       if (!section.failed()) read(name, section);
       if (auto done = section.finish(); !done) return done;
+    }
+    return {};
+  }
+
+  Result<void> prices(YamlSection& top) {
+    const std::string name = top.string("prices");
+    if (name.empty()) return {};
+    auto file = PriceFile::load(absolute(name));
+    if (file) {
+      prices_ = *std::move(file);
+    } else {
+      top.fail("prices", fmt::format("is not usable: {}", file.error().message));
     }
     return {};
   }
@@ -220,30 +236,12 @@ class Parser {
                  fmt::format("names \"{}\"; known are tools, json_schema, vision, audio", ability));
       }
       model.efforts = s.strings("efforts");
-      model.max_output = s.integer("max_output", model.max_output, 1, 1'000'000'000);
       model.thinking = s.string("thinking", model.thinking);
       if (model.thinking != "adaptive" && model.thinking != "budget")
         s.fail("thinking", fmt::format("is \"{}\"; known are adaptive and budget", model.thinking));
       model.like = s.string("like");
-      const YAML::Node price_node = s.child("price");
-      if (price_node.IsDefined()) {
-        YamlSection p(price_node, fmt::format("models.{}.price", name), resolve_);
-        PriceConfig price;
-        const auto rate = [&](const char* key) -> std::optional<UsdPerMillion> {
-          const auto value = p.number(key);
-          if (value && *value < 0)
-            p.fail(key, fmt::format("is {:g}; expected USD per million tokens, 0 or more", *value));
-          return value ? std::optional(UsdPerMillion{*value}) : std::nullopt;
-        };
-        const auto input = rate("input"), output = rate("output");
-        price.cached_input = rate("cached_input");
-        if (!input) p.fail("input", "is missing; a price needs input and output");
-        if (!output) p.fail("output", "is missing; a price needs input and output");
-        price.input = input.value_or(UsdPerMillion{});
-        price.output = output.value_or(UsdPerMillion{});
-        model.price = price;
-        if (auto done = p.finish(); !done) s.fail(done.error());
-      }
+      read_price(s, resolve_, prices_,
+                 hosts.empty() ? std::string() : config_.upstreams[model.upstream].name, model);
       read_model_resilience(s, config_, model, fallbacks_.emplace_back());
       for (std::size_t i = 1; i < hosts.size(); ++i) {
         ModelConfig other = model;
@@ -378,6 +376,7 @@ class Parser {
           s.fail("reference",
                  fmt::format("is \"{}\", which is not an arm of the route", reference));
       }
+      route.limits = read_limits(s, resolve_);
       config_.routes.push_back(std::move(route));
     });
   }
@@ -401,6 +400,7 @@ class Parser {
 
   std::filesystem::path folder_;
   YamlSection::Resolve resolve_;
+  PriceFile prices_;
   Config config_;
   std::vector<FallbackNames> fallbacks_;  // of each model
 };

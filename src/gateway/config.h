@@ -16,8 +16,11 @@
 #include "base/units.h"
 #include "decide/eligibility.h"
 #include "decide/policy.h"
+#include "gateway/prices.h"
 #include "gateway/resilience.h"
+#include "net/server_tls.h"
 #include "net/url.h"
+#include "state/key_spec.h"
 
 namespace rung::gateway {
 
@@ -49,11 +52,6 @@ struct UpstreamConfig {
   bool max_completion_tokens = false;  // what it calls max_tokens, in translations
 };
 
-struct PriceConfig {
-  UsdPerMillion input, output;
-  std::optional<UsdPerMillion> cached_input;  // empty: cached tokens cost as much as others
-};
-
 struct ModelConfig {
   std::string name;           // as clients and routes call it
   std::size_t upstream = 0;   // index into Config::upstreams
@@ -63,6 +61,7 @@ struct ModelConfig {
   std::int64_t max_output = 8192;     // tokens; asked for where a dialect requires a limit
   std::string thinking = "adaptive";  // or "budget": how an Anthropic model is told to think
   std::optional<PriceConfig> price;   // empty: unknown, never free
+  std::optional<std::int64_t> max_output_tokens;  // of one answer; empty: not known
   std::string like;  // reference arm of the predictor; empty: its own name is looked up
   // The same model at its other hosts: alike but for upstream and upstream_name, without hosts of
   // their own. src/upstream/balance.h picks one of all.
@@ -87,7 +86,8 @@ struct RouteConfig {
   decide::PolicySpec policy;
   double explore = 0;  // share of requests that go to a random eligible arm
   std::optional<std::size_t>
-      reference;  // arm that savings are measured against; empty: the dearest with a price
+      reference;         // arm that savings are measured against; empty: the dearest with a price
+  state::Limits limits;  // of all who use it together
 };
 
 struct LedgerConfig {
@@ -97,8 +97,16 @@ struct LedgerConfig {
 
 struct Config {
   ListenAddress listen{"127.0.0.1", 4000};
-  std::optional<ListenAddress> admin;  // empty: off
-  std::size_t workers = 0;             // event loops; 0: one for each core
+  std::optional<ServerTlsOptions> tls;  // of `listen`; empty: plain HTTP
+  std::optional<ListenAddress> admin;   // empty: off
+  Secret admin_token;  // empty: the dashboard asks for none, and nothing is changed
+  std::vector<std::string> admin_hosts;  // names by which the admin listener may be called
+  bool asks_for_keys = false;            // `keys` is there: nobody comes in without one
+  std::vector<state::KeySpec> keys;
+  std::filesystem::path key_store;             // empty: beside the ledger
+  bool insecure = false;                       // others may reach an address without being asked
+  std::int64_t reserve_output_tokens = 16384;  // for a model of unknown longest answer
+  std::size_t workers = 0;                     // event loops; 0: one for each core
   std::size_t max_body_bytes = 64u << 20;
   std::chrono::milliseconds drain_timeout{30'000};  // a graceful stop waits this long
   LedgerConfig ledger;

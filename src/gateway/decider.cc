@@ -119,6 +119,24 @@ Result<Target> find_target(const Snapshot& snapshot, const std::string& name) {
                "model"};
 }
 
+bool lists(const std::optional<std::vector<std::string>>& names, const std::string& name) {
+  return !names || std::find(names->begin(), names->end(), name) != names->end();
+}
+
+/// What a key may name. Arms of a route are looked at one by one.
+Result<void> permit(const Target& target, const state::KeySpec* key) {
+  if (key == nullptr) return {};
+  const auto refuse = [&](const char* what, const std::string& name) {
+    return Error{ErrorCode::kForbidden,
+                 fmt::format("the key {} may not use the {} {}", key->name, what, name), "model"};
+  };
+  if (target.route != nullptr && !lists(key->routes, target.route->name))
+    return refuse("route", target.route->name);
+  if (target.model != nullptr && !may_use(key, *target.model))
+    return refuse("model", target.model->name);
+  return {};
+}
+
 void score(const Route& route, const wire::ChatRequest& request, Choice& choice,
            DeciderScratch& scratch) {
   if (!route.predictor) return;
@@ -148,8 +166,8 @@ void score(const Route& route, const wire::ChatRequest& request, Choice& choice,
                                 ? std::min(static_cast<double>(estimate.completion_tokens),
                                            static_cast<double>(*request.max_tokens))
                                 : static_cast<double>(estimate.completion_tokens);
-      look.cost_usd = 1e-6 * (static_cast<double>(choice.prompt_tokens) * price.input.rate +
-                              answer * static_cast<double>(request.choices) * price.output.rate);
+      look.cost_usd =
+          expected_usd(price, choice.prompt_tokens, answer * static_cast<double>(request.choices));
     } else {
       look.cost_usd = estimate.cost_usd;
     }
@@ -279,10 +297,13 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
                            DeciderScratch& scratch) {
   auto target = find_target(snapshot, request.model);
   if (!target) return target.error();
+  if (auto permitted = permit(*target, overrides.key); !permitted) return permitted.error();
   Choice choice;
+  choice.key = overrides.key;
   // Four bytes a token, the rule of thumb for English text; what is billed is what the provider
   // counts.
   choice.prompt_tokens = static_cast<std::int64_t>(request.text_bytes / 4 + 1);
+  choice.images = request.images;
   const decide::Needs needs{.tools = request.has_tools,
                             .json_schema = request.has_json_schema,
                             .vision = request.has_images,
@@ -317,6 +338,8 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
     ArmOutlook look;
     look.arm = &arm;
     look.why_not = why_not(arm.model->abilities, needs);
+    if (look.why_not.empty() && !may_use(overrides.key, *arm.model))
+      look.why_not = "the key may not use this model";
     if (look.why_not.empty()) {
       const UpstreamConfig& upstream = snapshot.config->upstreams[arm.model->upstream];
       look.why_not = wire::why_not(request, dialect_toward(upstream, request.dialect));
@@ -339,14 +362,16 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
   return choice;
 }
 
-std::optional<Usd> cost_of(const ModelConfig& model, const wire::Usage& usage) {
-  if (!model.price || !usage.prompt_tokens || !usage.completion_tokens) return std::nullopt;
-  const Tokens cached{
-      std::clamp<std::int64_t>(usage.cached_tokens.value_or(0), 0, *usage.prompt_tokens)};
-  const Tokens fresh = Tokens{*usage.prompt_tokens} - cached;
-  return fresh * model.price->input +
-         cached * model.price->cached_input.value_or(model.price->input) +
-         Tokens{*usage.completion_tokens} * model.price->output;
+bool may_use(const state::KeySpec* key, const ModelConfig& model) {
+  return key == nullptr || lists(key->models, model.name);
+}
+
+std::optional<state::NanoUsd> cost_of(const ModelConfig& model, const wire::Usage& usage,
+                                      std::int64_t images) {
+  if (!model.price) return std::nullopt;
+  BilledTokens tokens = billed_tokens(usage);
+  tokens.images = images;
+  return cost_of(*model.price, tokens);
 }
 
 }  // namespace rung::gateway

@@ -44,6 +44,7 @@ std::optional<Stand> Fallbacks::next_named() {
   if (named_ == nullptr) named_ = choice_.model;
   while (at_ < named_->fallback.size()) {
     const ModelConfig& model = snapshot_.config->models[named_->fallback[at_++]];
+    if (!may_use(choice_.key, model)) continue;
     if (!decide::why_not(model.abilities, choice_.needs).empty()) continue;
     const UpstreamConfig& upstream = snapshot_.config->upstreams[model.upstream];
     if (!wire::why_not(request_, dialect_toward(upstream, request_.dialect)).empty()) continue;

@@ -19,7 +19,8 @@ upstream::HostConfig host_config(const UpstreamConfig& upstream) {
 
 }  // namespace
 
-Worker::Worker(Shared& shared, std::size_t index) : shared_(shared), index_(index) {}
+Worker::Worker(Shared& shared, std::size_t index)
+    : shared_(shared), index_(index), keys_(shared.keys) {}
 
 void Worker::serve(std::shared_ptr<const Snapshot> snapshot) {
   auto serving = std::make_shared<Serving>();
@@ -68,6 +69,15 @@ void Worker::serve(std::shared_ptr<const Snapshot> snapshot) {
   serving_ = std::move(serving);
   // One worker checks for all.
   if (index_ == 0) start_health_checks(*this, checks_);
+}
+
+std::optional<HeadRefusal> check_credentials(Worker& worker, const HttpRequestHead& head,
+                                             std::shared_ptr<const void>& context) {
+  const KeyRing& ring = worker.keys();
+  if (!ring.asks) return std::nullopt;
+  const std::int64_t now = worker.shared().clock.wall_us();
+  const state::DecisionId fresh = worker.ids().next(now);
+  return check_credentials(ring, head, now, fresh.view(), context);
 }
 
 }  // namespace rung::gateway

@@ -80,6 +80,8 @@ struct CallRecord {
   std::optional<std::int64_t> prompt_tokens;  // with the cached ones
   std::optional<std::int64_t>
       cached_tokens;  // read from the provider's cache, part of prompt_tokens
+  std::optional<std::int64_t>
+      cache_write_tokens;  // written to the provider's cache, part of prompt_tokens
   std::optional<std::int64_t> completion_tokens;  // with the reasoning ones
   std::optional<std::int64_t> reasoning_tokens;   // part of completion_tokens
   UsageSource usage_source = UsageSource::kNone;
@@ -113,6 +115,9 @@ struct RequestRecord {
   std::string reference_arm;                  // empty: the route names none
   std::optional<NanoUsd> reference_estimate;  // as predicted before the call
   std::optional<NanoUsd> reference_cost;      // its prices on the tokens that were really used
+  /// What the budgets of its key and its route were charged: the known costs of its calls, and what
+  /// was reserved for those whose cost is not known. Empty: the known costs.
+  std::optional<NanoUsd> charged;
   // What happened.
   std::vector<CallRecord> calls;  // in the order in which they started
   Outcome outcome = Outcome::kOk;
