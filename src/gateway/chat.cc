@@ -9,6 +9,7 @@
 #include "gateway/admission.h"
 #include "gateway/attempts.h"
 #include "gateway/headers.h"
+#include "gateway/keep_alive.h"
 #include "gateway/record.h"
 #include "net/sse.h"
 #include "wire/error_reply.h"
@@ -69,6 +70,8 @@ class ChatCall {
         !admitted)
       co_return co_await refuse(admitted.error());
     // 3. Ask.
+    if (request->stream)
+      keep_alive_.begin(serving_->snapshot->config->keep_alive, [this] { start_early(); });
     if (auto asked = co_await ask(*request); !asked) co_return co_await refuse(asked.error());
     // 4. Pass the answer on, as it comes.
     if (attempts_.answer().is_stream) {
@@ -177,7 +180,7 @@ class ChatCall {
     }
     if (dialect_ == wire::Dialect::kMessages) default_header("request-id", request_id());
     if (!form().dropped.empty()) {
-      dropped_ = header_text(fmt::format("{}", fmt::join(form().dropped, ", ")));
+      dropped_ = dropped_text(form().dropped);
       headers_.push_back({"x-rung-dropped", dropped_});
     }
     headers_.push_back({"x-rung-decision-id", record_.id.view()});
@@ -199,6 +202,29 @@ class ChatCall {
       cost_ = fmt::format("{:.9f}", *look.cost_usd);
       headers_.push_back({"x-rung-estimated-cost", cost_});
     }
+  }
+
+  /// The head of a stream of which nothing has come yet.
+  void start_early() {
+    headers_ = {{"content-type", "text/event-stream"}};
+    decision_headers(std::nullopt);
+    stream_headers();
+    record_.http_status = 200;
+    static_cast<void>(exchange_.start(200, headers_));
+  }
+
+  /// Proxies in front of us (nginx) hold a stream back unless they are told not to.
+  void stream_headers() {
+    default_header("cache-control", "no-cache");
+    default_header("x-accel-buffering", "no");
+  }
+
+  /// The error where a comment has already begun a stream.
+  Task<void> answer_late(Error error) {
+    const std::string event = wire::error_event(dialect_, error);
+    auto sent = co_await exchange_.write(event);
+    static_cast<void>(sent);  // the connection is given up in either case
+    exchange_.abort();
   }
 
   /// How many calls it took, why more than one, and who really answered.
@@ -258,6 +284,11 @@ class ChatCall {
     if (success || usage) record_usage(choice_, usage, 0, call());
     record_.outcome = call().outcome;
     record_.http_status = response().status();
+    if (exchange_.started()) {
+      record_.http_status = 200;
+      const Error late = wire::error_of_reply(response().status(), body);
+      co_return co_await answer_late(late);
+    }
     reply_headers(total_cost());
     co_await commit();
     auto sent = co_await exchange_.respond(response().status(), headers_, body);
@@ -287,19 +318,21 @@ class ChatCall {
   }
 
   Task<void> relay_stream(const wire::Request& request) {
-    reply_headers(std::nullopt);
-    // Proxies in front of us (nginx) hold a stream back unless they are told not to.
-    default_header("cache-control", "no-cache");
-    default_header("x-accel-buffering", "no");
     record_.http_status = response().status();
     SseSplitter splitter;
     relay_ = wire::make_stream_relay(request, reply_context());
     const wire::StreamFacts& facts = relay_->facts();
-    std::string out, held;
+    std::string out, early, held;
     std::string_view opening = attempts_.answer().opening();
-    if (auto started = co_await exchange_.start(response().status(), headers_); !started) {
-      end_call(started.error());
-      co_return client_left(started.error());
+    if (exchange_.started() && !form().dropped.empty())  // the headers have left already
+      early = fmt::format(": x-rung-dropped: {}\n\n", dropped_text(form().dropped));
+    if (!exchange_.started()) {
+      reply_headers(std::nullopt);
+      stream_headers();
+      if (auto started = co_await exchange_.start(response().status(), headers_); !started) {
+        end_call(started.error());
+        co_return client_left(started.error());
+      }
     }
     for (;;) {
       const TimePoint before = std::chrono::steady_clock::now();
@@ -314,7 +347,7 @@ class ChatCall {
       const TimePoint came = std::chrono::steady_clock::now();
       waited_us_ += us_between(before, came);
       const bool last = piece.empty();
-      out.clear();
+      out = std::exchange(early, {});
       splitter.feed(piece);
       for (SseEvent event; splitter.next(event);)
         relay_->take({event.raw, event.event, event.data, event.has_data}, out);
@@ -339,6 +372,7 @@ class ChatCall {
       }
       if (!out.empty()) {
         if (first_byte_ == TimePoint{}) first_byte_ = came;
+        keep_alive_.touch();
         if (auto sent = co_await exchange_.write(out); !sent) {
           if (remembered_) co_return;
           end_call(sent.error());
@@ -419,6 +453,7 @@ class ChatCall {
       note_failure(failure_);
     }
     if (failure_.code == ErrorCode::kCancelled) co_return;
+    if (exchange_.started()) co_return co_await answer_late(failure_);
     // What is too large here is the upstream's reply, not the client's request.
     const wire::ErrorReply reply = wire::error_reply(
         !ours && failure_.code == ErrorCode::kTooLarge ? ErrorCode::kUpstream : failure_.code);
@@ -492,7 +527,8 @@ class ChatCall {
   state::RequestRecord record_;
   Attempts attempts_;
   Error failure_;
-  std::chrono::seconds retry_after_{0};       // told to the client with failure_
+  std::chrono::seconds retry_after_{0};  // told to the client with failure_
+  KeepAlive keep_alive_{exchange_};
   std::unique_ptr<wire::StreamRelay> relay_;  // null until a stream is passed on
   bool remembered_ = false;
   // Working memory of the reply's head; views of headers_ point into the rest.

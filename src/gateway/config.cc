@@ -91,6 +91,7 @@ class Parser {
     config_.max_body_bytes = static_cast<std::size_t>(top.integer("max_body_mb", 64, 1, 4096))
                              << 20;
     config_.drain_timeout = milliseconds("drain_timeout_ms", config_.drain_timeout);
+    config_.keep_alive = milliseconds("keep_alive_ms", config_.keep_alive);
     if (top.has("resilience")) {
       YamlSection section = top.part("resilience");
       if (!section.failed()) read_resilience(section, config_.resilience);

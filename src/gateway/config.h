@@ -110,6 +110,7 @@ struct Config {
   std::size_t workers = 0;                     // event loops; 0: one for each core
   std::size_t max_body_bytes = 64u << 20;
   std::chrono::milliseconds drain_timeout{30'000};  // a graceful stop waits this long
+  std::chrono::milliseconds keep_alive{0};  // silence of a stream before a comment; 0: no comments
   LedgerConfig ledger;
   Resilience resilience;
   std::vector<UpstreamConfig> upstreams;
