@@ -13,6 +13,7 @@
 #include "gateway/auth.h"
 #include "gateway/decider.h"
 #include "gateway/metrics.h"
+#include "gateway/response_store.h"
 #include "gateway/snapshot.h"
 #include "net/client.h"
 #include "net/server.h"
@@ -34,6 +35,7 @@ struct Shared {
   const Clock& clock;
   Keys& keys;
   std::atomic<bool> draining{false};
+  ResponseStore responses;
 };
 
 /// What this worker knows of one model: how much may be tried again, how much hedged.
