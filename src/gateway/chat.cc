@@ -291,6 +291,7 @@ class ChatCall {
       co_return co_await answer_late(late);
     }
     reply_headers(total_cost());
+    co_await commit();
     auto sent = co_await exchange_.respond(response().status(), headers_, body);
     first_byte_ = std::chrono::steady_clock::now();
     if (!sent) client_left(sent.error());
@@ -324,7 +325,7 @@ class ChatCall {
     SseSplitter splitter;
     relay_ = wire::make_stream_relay(request, reply_context(request));
     const wire::StreamFacts& facts = relay_->facts();
-    std::string out, early;
+    std::string out, early, held;
     std::string_view opening = attempts_.answer().opening();
     if (exchange_.started() && !form().dropped.empty())  // the headers have left already
       early = fmt::format(": x-rung-dropped: {}\n\n", dropped_text(form().dropped));
@@ -343,7 +344,7 @@ class ChatCall {
       if (piece.empty()) {
         response().set_deadline(attempts_.next_piece());
         auto read = co_await response().read();
-        if (!read) co_return co_await break_off(read.error());
+        if (!read) co_return co_await break_off(read.error(), held);
         piece = *read;
       }
       const TimePoint came = std::chrono::steady_clock::now();
@@ -362,12 +363,21 @@ class ChatCall {
             splitter.overflow()
                 ? std::string("the upstream sent an event without end")
                 : fmt::format("the upstream's stream ended without {}", facts.proper_end)};
-        co_return co_await break_off(error);
+        co_return co_await break_off(error, held);
+      }
+      if (commits() && (last || is_whole)) {
+        // The end is kept back until its row is there.
+        held.append(out);
+        if (!last) continue;
+        end_stream(facts);
+        co_await commit();
+        out.swap(held);
       }
       if (!out.empty()) {
         if (first_byte_ == TimePoint{}) first_byte_ = came;
         keep_alive_.touch();
         if (auto sent = co_await exchange_.write(out); !sent) {
+          if (remembered_) co_return;
           end_call(sent.error());
           record_stream_usage();
           co_return client_left(sent.error());
@@ -375,26 +385,29 @@ class ChatCall {
       }
       if (last) break;
     }
-    finish_call(facts.has_error ? state::Outcome::kUpstreamError : state::Outcome::kOk);
-    if (facts.has_error)
-      call().error = record_.error = "the upstream reported an error in its stream";
-    record_stream_usage();
-    record_.outcome = call().outcome;
+    if (!remembered_) end_stream(facts);
     if (auto sent = co_await exchange_.finish(); !sent) client_left(sent.error());
   }
 
   /// A stream that was cut: the client is told in an event, and the connection ends in a way that
   /// is no proper end.
-  Task<void> break_off(Error error) {
+  Task<void> break_off(Error error, std::string event) {
     end_call(error);
     record_stream_usage();
     note_failure(error);
     if (error.code == ErrorCode::kCancelled) co_return;
-    std::string event;
     relay_->break_off(error, event);
     auto sent = co_await exchange_.write(event);
     static_cast<void>(sent);  // the connection is given up in either case
     exchange_.abort();
+  }
+
+  void end_stream(const wire::StreamFacts& facts) {
+    finish_call(facts.has_error ? state::Outcome::kUpstreamError : state::Outcome::kOk);
+    if (facts.has_error)
+      call().error = record_.error = "the upstream reported an error in its stream";
+    record_stream_usage();
+    record_.outcome = call().outcome;
   }
 
   void record_stream_usage() {
@@ -467,7 +480,33 @@ class ChatCall {
   }
 
   void remember() {
+    if (std::exchange(remembered_, true)) return;
+    close_books();
+    worker_.shared().ledger.append(std::move(record_), worker_.index());
+  }
+
+  bool commits() const { return serving_->snapshot->config->ledger.before_reply; }
+
+  /// Where a reply's end waits for the ledger: remembers now, and comes back when the row is in the
+  /// database. A disk that fails holds nobody up for longer than kLongestCommit. A client that
+  /// leaves after this counts as answered.
+  Task<void> commit() {
+    if (!commits()) co_return;
+    constexpr std::chrono::seconds kLongestCommit{2};
+    if (first_byte_ == TimePoint{}) first_byte_ = std::chrono::steady_clock::now();
     remembered_ = true;
+    close_books();
+    const auto done = std::make_shared<Event>(exchange_.loop());
+    // The headers of the reply still look into record_.
+    worker_.shared().ledger.append(
+        state::RequestRecord(record_), worker_.index(),
+        [done, poster = exchange_.loop().poster()](bool) { poster.post([done] { done->set(); }); });
+    auto waited =
+        co_await done->wait({}, Deadline{std::chrono::steady_clock::now() + kLongestCommit});
+    static_cast<void>(waited);  // the reply goes out in either case
+  }
+
+  void close_books() {
     const TimePoint end = std::chrono::steady_clock::now();
     record_.total_us = us_between(arrived_, end);
     record_.gateway_us = record_.total_us - waited_us_;
@@ -476,7 +515,6 @@ class ChatCall {
     Shared& shared = worker_.shared();
     admission_.settle(record_, shared.clock.wall_us());
     shared.metrics.record(worker_.index(), record_, decision_us_);
-    shared.ledger.append(std::move(record_), worker_.index());
   }
 
   Worker& worker_;

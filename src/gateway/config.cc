@@ -130,6 +130,7 @@ class Parser {
     config_.ledger.path = section.required_string("path");
     if (config_.ledger.path != ":memory:") config_.ledger.path = absolute(config_.ledger.path);
     config_.ledger.keep_prompts = section.boolean("keep_prompts", false);
+    config_.ledger.before_reply = section.boolean("before_reply", false);
     return section.finish();
   }
 

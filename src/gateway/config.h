@@ -93,6 +93,7 @@ struct RouteConfig {
 struct LedgerConfig {
   std::filesystem::path path;  // empty: off
   bool keep_prompts = false;
+  bool before_reply = false;  // a reply ends only when its row is in the database
 };
 
 struct Config {
