@@ -17,7 +17,7 @@ HELP = {}
 
 
 def pages():
-    return [world.ROOT / "README.md", *sorted((world.ROOT / "docs").glob("*.md"))]
+    return [world.ROOT / "README.md", *sorted((world.ROOT / "docs").rglob("*.md"))]
 
 
 def command_lines(text):

@@ -25,5 +25,6 @@ void add_reproduce(CLI::App& app, Action& action);
 void add_replay(CLI::App& app, Action& action);
 void add_serve(CLI::App& app, Action& action);
 void add_check_config(CLI::App& app, Action& action);
+void add_ledger(CLI::App& app, Action& action);
 
 }  // namespace rung::cli
