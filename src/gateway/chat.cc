@@ -5,9 +5,11 @@
 #include "base/hash.h"
 #include "gateway/headers.h"
 #include "gateway/record.h"
+#include "gateway/upstream_request.h"
 #include "net/sse.h"
 #include "wire/error_reply.h"
 #include "wire/openai_chat.h"
+#include "wire/stream_relay.h"
 
 namespace rung::gateway {
 namespace {
@@ -35,7 +37,7 @@ class ChatCall {
     const Error error{ErrorCode::kInternal, "the gateway was stopped while this request ran"};
     if (!record_.calls.empty() && call().end_us == 0) {
       end_call(error);
-      record_usage(choice_, usage_, produced_, call());
+      record_stream_usage();
     }
     note_failure(error);
     remember();
@@ -71,7 +73,7 @@ class ChatCall {
     record_.seed = hash64(record_.id.view());
   }
 
-  Result<void> decide(const wire::ChatRequest& request) {
+  Result<void> decide(const wire::Request& request) {
     auto overrides = parse_overrides(
         exchange_.header("x-rung-usd-per-point"), exchange_.header("x-rung-target-quality"),
         exchange_.header("x-rung-max-cost"), exchange_.header("x-rung-arm"));
@@ -92,22 +94,16 @@ class ChatCall {
     return serving_->snapshot->config->upstreams[choice_.model->upstream];
   }
 
-  Task<void> ask(const wire::ChatRequest& request) {
-    hide_usage_ = request.stream && !request.wants_usage;
-    const wire::ChatEdits edits{.model = request.model == choice_.model->upstream_name
-                                             ? std::string_view()
-                                             : std::string_view(choice_.model->upstream_name),
-                                .effort = choice_.arm != nullptr
-                                              ? std::string_view(choice_.arm->effort)
-                                              : std::string_view(),
-                                .ask_usage = hide_usage_};
-    const std::string edited = edit_chat_request(request, exchange_.body(), edits);
-    const std::string target = upstream().base_url.path + "/chat/completions";
-    std::string authorization;
-    std::vector<HttpHeader> headers;
-    headers.reserve(16);
-    request_headers(exchange_.head().headers, upstream(), authorization, headers);
-
+  Task<void> ask(const wire::Request& request) {
+    UpstreamRequest sent;
+    if (auto made = make_upstream_request(
+            exchange_.head(), exchange_.body(), request, *choice_.model,
+            choice_.arm != nullptr ? std::string_view(choice_.arm->effort) : std::string_view(),
+            upstream(), sent);
+        !made) {
+      failure_ = made.error();
+      co_return;
+    }
     state::CallRecord& call = record_.calls.emplace_back();
     call.upstream = record_.upstream = upstream().name;
     call.model = choice_.model->upstream_name;
@@ -115,9 +111,9 @@ class ChatCall {
     call.start_us = us_between(arrived_, asked_);
     ClientPool& pool = *serving_->pools[choice_.model->upstream];
     ClientRequest out;
-    out.target = target;
-    out.headers = headers;
-    out.body = edited;
+    out.target = sent.target;
+    out.headers = sent.headers;
+    out.body = sent.body;
     const Deadline head_deadline{asked_ + upstream().first_byte_timeout};
     auto response = co_await pool.request(out, exchange_.client_gone(), head_deadline);
     waited_us_ += us_between(asked_, std::chrono::steady_clock::now());
@@ -126,6 +122,7 @@ class ChatCall {
       end_call(failure_);
       co_return;
     }
+    form_ = std::move(sent.form);
     response_.emplace(*std::move(response));
     response_->set_deadline(Deadline{asked_ + upstream().timeout});
     call.status = response_->status();
@@ -215,7 +212,10 @@ class ChatCall {
     default_header("x-accel-buffering", "no");
     record_.http_status = response_->status();
     SseSplitter splitter;
-    bool upstream_error = false, is_whole = response_->status() >= 400;
+    relay_ = wire::make_stream_relay({.client = wire::Dialect::kChat,
+                                      .upstream = form_.dialect,
+                                      .hide_usage = form_.hide_usage});
+    const wire::StreamFacts& facts = relay_->facts();
     std::string out;
     if (auto started = co_await exchange_.start(response_->status(), headers_); !started) {
       end_call(started.error());
@@ -226,69 +226,58 @@ class ChatCall {
       auto piece = co_await response_->read();
       const TimePoint came = std::chrono::steady_clock::now();
       waited_us_ += us_between(before, came);
-      if (!piece) {
-        end_call(piece.error());
-        record_usage(choice_, usage_, produced_, call());
-        co_return co_await break_off(piece.error());
-      }
+      if (!piece) co_return co_await break_off(piece.error());
       const bool last = piece->empty();
       out.clear();
       splitter.feed(*piece);
-      for (SseEvent event; splitter.next(event);) {
-        if (event.has_data) {
-          wire::ChatChunk chunk = wire::read_chat_chunk(event.data);
-          const bool only_usage = !chunk.has_choices && chunk.usage.has_value();
-          if (chunk.usage) usage_ = std::move(chunk.usage);
-          upstream_error = upstream_error || chunk.is_error;
-          is_whole = is_whole || chunk.is_done || chunk.is_error || chunk.is_last;
-          if (chunk.has_choices) ++produced_;
-          if (hide_usage_ && only_usage && !chunk.is_error) continue;
-        }
-        out.append(event.raw);
-      }
-      if (last) {
-        const wire::ChatChunk rest = wire::read_chat_chunk(splitter.rest());
-        is_whole =
-            is_whole || rest.is_last || splitter.rest().find("[DONE]") != std::string_view::npos;
-      }
+      for (SseEvent event; splitter.next(event);)
+        relay_->take({event.raw, event.event, event.data, event.has_data}, out);
+      if (last) relay_->end(splitter.rest(), out);
       // Some hosts and proxies end a stream that broke as if it were whole.
-      if (splitter.overflow() || (last && !is_whole)) {
-        const Error error{ErrorCode::kUpstream,
-                          splitter.overflow()
-                              ? "the upstream sent an event without end"
-                              : "the upstream's stream ended without a finish_reason or [DONE]"};
-        end_call(error);
-        record_usage(choice_, usage_, produced_, call());
-        co_return co_await break_off(error);
-      }
-      if (last) out.append(splitter.rest());
+      const bool is_whole = facts.is_whole || response_->status() >= 400;
+      if (splitter.overflow())
+        co_return co_await break_off(
+            {ErrorCode::kUpstream, "the upstream sent an event without end"});
+      if (last && !is_whole)
+        co_return co_await break_off(
+            {ErrorCode::kUpstream,
+             fmt::format("the upstream's stream ended without {}", facts.proper_end)});
       if (!out.empty()) {
         if (first_byte_ == TimePoint{}) first_byte_ = came;
         if (auto sent = co_await exchange_.write(out); !sent) {
           end_call(sent.error());
-          record_usage(choice_, usage_, produced_, call());
+          record_stream_usage();
           co_return client_left(sent.error());
         }
       }
       if (last) break;
     }
-    finish_call(upstream_error ? state::Outcome::kUpstreamError : state::Outcome::kOk);
-    if (upstream_error)
+    finish_call(facts.has_error ? state::Outcome::kUpstreamError : state::Outcome::kOk);
+    if (facts.has_error)
       call().error = record_.error = "the upstream reported an error in its stream";
-    record_usage(choice_, usage_, produced_, call());
+    record_stream_usage();
     record_.outcome = call().outcome;
     if (auto sent = co_await exchange_.finish(); !sent) client_left(sent.error());
   }
 
   /// A stream that was cut: the client is told in an event, and the connection ends in a way that
   /// is no proper end.
-  Task<void> break_off(const Error& error) {
+  Task<void> break_off(Error error) {
+    end_call(error);
+    record_stream_usage();
     note_failure(error);
     if (error.code == ErrorCode::kCancelled) co_return;
-    const std::string event = fmt::format("data: {}\n\n", wire::openai_error_body(error));
+    std::string event;
+    relay_->break_off(error, event);
     auto sent = co_await exchange_.write(event);
     static_cast<void>(sent);  // the connection is given up in either case
     exchange_.abort();
+  }
+
+  void record_stream_usage() {
+    static const wire::StreamFacts kNothing;
+    const wire::StreamFacts& facts = relay_ ? relay_->facts() : kNothing;
+    record_usage(choice_, facts.usage, facts.produced, call());
   }
 
   state::CallRecord& call() { return record_.calls.back(); }
@@ -384,9 +373,9 @@ class ChatCall {
   state::RequestRecord record_;
   std::optional<ClientResponse> response_;
   Error failure_;
-  bool hide_usage_ = false, remembered_ = false;
-  std::optional<wire::Usage> usage_;  // of a stream, so far
-  std::int64_t produced_ = 0;         // chunks with choices
+  ReplyForm form_;                            // of response_
+  std::unique_ptr<wire::StreamRelay> relay_;  // null until a stream is passed on
+  bool remembered_ = false;
   // Working memory of the reply's head; views of headers_ point into the rest.
   std::vector<HttpHeader> headers_;
   std::string reason_, cost_;
