@@ -4,7 +4,9 @@
 
 #include "base/hash.h"
 #include "gateway/headers.h"
+#include "gateway/log.h"
 #include "gateway/record.h"
+#include "gateway/trace.h"
 #include "gateway/upstream_request.h"
 #include "net/sse.h"
 #include "wire/error_reply.h"
@@ -71,6 +73,7 @@ class ChatCall {
     record_.id = worker_.ids().next(wall);
     record_.time_us = wall;
     record_.seed = hash64(record_.id.view());
+    trace_.begin(worker_.shared().traces, exchange_.head(), record_.seed);
   }
 
   Result<void> decide(const wire::Request& request) {
@@ -107,6 +110,7 @@ class ChatCall {
     state::CallRecord& call = record_.calls.emplace_back();
     call.upstream = record_.upstream = upstream().name;
     call.model = choice_.model->upstream_name;
+    trace_.pass_on(record_.calls.size() - 1, sent.traceparent, sent.headers);
     asked_ = std::chrono::steady_clock::now();
     call.start_us = us_between(arrived_, asked_);
     ClientPool& pool = *serving_->pools[choice_.model->upstream];
@@ -360,6 +364,10 @@ class ChatCall {
     if (!record_.calls.empty()) record_reference(choice_, call(), record_);
     Shared& shared = worker_.shared();
     shared.metrics.record(worker_.index(), record_, decision_us_);
+    const Config& config = *serving_->snapshot->config;
+    trace_.finish(record_, decision_us_, config, worker_.index());
+    if (config.observe.log.requests)
+      log_request(record_, trace_.trace_id(), config.observe.log.json);
     shared.ledger.append(std::move(record_), worker_.index());
   }
 
@@ -369,6 +377,7 @@ class ChatCall {
       serving_;  // a reload swaps the worker's; this request ends on its own
   TimePoint arrived_, asked_, first_byte_;
   std::int64_t waited_us_ = 0, decision_us_ = 0;
+  RequestTrace trace_;
   Choice choice_;
   state::RequestRecord record_;
   std::optional<ClientResponse> response_;

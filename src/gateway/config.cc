@@ -102,6 +102,7 @@ class Parser {
     config_.max_body_bytes = static_cast<std::size_t>(top.integer("max_body_mb", 64, 1, 4096))
                              << 20;
     config_.drain_timeout = milliseconds("drain_timeout_ms", config_.drain_timeout);
+    config_.observe = read_observe(top, resolve_);
     // Each part may refer to the ones before it.
     for (const auto step :
          {&Parser::ledger, &Parser::upstreams, &Parser::models, &Parser::routes}) {

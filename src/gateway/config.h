@@ -16,6 +16,7 @@
 #include "base/units.h"
 #include "decide/eligibility.h"
 #include "decide/policy.h"
+#include "gateway/config_observe.h"
 #include "net/url.h"
 
 namespace rung::gateway {
@@ -88,6 +89,7 @@ struct Config {
   std::size_t max_body_bytes = 64u << 20;
   std::chrono::milliseconds drain_timeout{30'000};  // a graceful stop waits this long
   LedgerConfig ledger;
+  ObserveConfig observe;
   std::vector<UpstreamConfig> upstreams;
   std::vector<ModelConfig> models;
   std::vector<RouteConfig> routes;

@@ -232,12 +232,12 @@ class Importer {
       differs("general_settings.database_url",
               "the ledger is one SQLite file, rung.db; virtual keys and past spend stay in the "
               "database");
-    if (file_.json_logs) left_out("litellm_settings.json_logs", "the log is text");
   }
 
   void write() {
     std::string& y = out_.yaml;
     y += "listen: 127.0.0.1:4000\nadmin: 127.0.0.1:4001\nledger: {path: rung.db}\n";
+    if (file_.json_logs) y += "log: {format: json}\n";
     y += "\nupstreams:\n";
     for (const Upstream& upstream : upstreams_) {
       y += fmt::format("  {}: {{dialect: {}, base_url: {}", yaml_text(upstream.name),

@@ -12,6 +12,7 @@
 
 #include "gateway/admin_server.h"
 #include "gateway/endpoints.h"
+#include "gateway/log.h"
 #include "gateway/worker.h"
 
 namespace rung::gateway {
@@ -26,7 +27,7 @@ struct FileStamp {
   off_t size = 0;
   timespec changed{};
   explicit FileStamp(const std::filesystem::path& file) {
-    struct stat info {};
+    struct stat info{};
     if (::stat(file.c_str(), &info) != 0) return;
     inode = info.st_ino;
     size = info.st_size;
@@ -69,6 +70,7 @@ class Service {
     if (!snapshot) return snapshot.error().with(file_.string());
     snapshot_ = *snapshot;
     const Config& c = *snapshot_->config;
+    set_log_format(c.observe.log.json);
     if (auto tls = prepare_tls(c); !tls) return tls.error();
     const std::size_t workers =
         c.workers != 0 ? c.workers : std::max(1u, std::thread::hardware_concurrency());
@@ -81,6 +83,7 @@ class Service {
     ledger_ = *std::move(ledger);
     metrics_ = std::make_unique<Metrics>(workers, *ledger_, RUNG_VERSION);
     shared_ = std::make_unique<Shared>(*ledger_, *metrics_, tls_.get(), clock_);
+    if (auto traced = start_traces(c, workers); !traced) return traced.error();
     metrics_->serve(*snapshot_);
     if (auto started = start_workers(workers, c); !started) return started.error();
     if (c.admin) {
@@ -137,6 +140,7 @@ class Service {
     admin_.reset();
     servers_.clear();
     workers_.clear();
+    traces_.reset();
     if (auto flushed = ledger_->flush(); !flushed)
       spdlog::error("the ledger could not be written: {}", flushed.error().message);
   }
@@ -168,6 +172,21 @@ class Service {
       return routes;
     };
     return options;
+  }
+
+  Result<void> start_traces(const Config& config, std::size_t workers) {
+    if (!config.observe.otlp) return {};
+    auto traces =
+        TraceExporter::start(*config.observe.otlp, {.workers = workers, .version = RUNG_VERSION});
+    if (!traces) return traces.error();
+    traces_ = *std::move(traces);
+    shared_->traces = traces_.get();
+    metrics_->watch("rung_trace_spans_sent_total", "Spans that the collector took",
+                    [this] { return static_cast<double>(traces_->stats().sent); });
+    metrics_->watch("rung_trace_spans_dropped_total",
+                    "Spans that found no room or that the collector did not take",
+                    [this] { return static_cast<double>(traces_->stats().dropped); });
+    return {};
   }
 
   Result<void> prepare_tls(const Config& config) {
@@ -208,9 +227,11 @@ class Service {
     if (config->listen.host != old.listen.host || config->listen.port != old.listen.port ||
         config->workers != old.workers || config->ledger.path != old.ledger.path ||
         config->admin.has_value() != old.admin.has_value() ||
-        config->max_body_bytes != old.max_body_bytes)
+        config->max_body_bytes != old.max_body_bytes ||
+        config->observe.otlp.has_value() != old.observe.otlp.has_value())
       spdlog::warn(
-          "listen, admin, workers, max_body_mb and ledger.path take effect at the next start only");
+          "listen, admin, workers, max_body_mb, otlp and ledger.path take effect at the next start "
+          "only");
     auto snapshot = make_snapshot(*std::move(config));
     if (!snapshot)
       return spdlog::error("the new configuration is refused, the old one stays: {}: {}",
@@ -254,6 +275,7 @@ class Service {
   std::unique_ptr<TlsContext> tls_;
   std::unique_ptr<state::Ledger> ledger_;
   std::unique_ptr<Metrics> metrics_;
+  std::unique_ptr<TraceExporter> traces_;
   std::unique_ptr<Shared> shared_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Server>> servers_;
@@ -267,7 +289,7 @@ class Service {
 
 Result<void> serve(const std::filesystem::path& config_file) {
   spdlog::set_default_logger(spdlog::stderr_logger_mt("rung"));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  set_log_format(false);
   // Signals are waited for by this thread alone; the threads made from here on inherit the mask.
   sigset_t signals;
   sigemptyset(&signals);

@@ -13,6 +13,7 @@
 #include "gateway/decider.h"
 #include "gateway/metrics.h"
 #include "gateway/snapshot.h"
+#include "gateway/trace_exporter.h"
 #include "net/client.h"
 #include "net/server.h"
 #include "state/decision_id.h"
@@ -30,6 +31,7 @@ struct Shared {
   std::atomic<TlsContext*> tls{nullptr};  // null if no upstream needs it; a reload may set it
   const Clock& clock;
   std::atomic<bool> draining{false};
+  TraceExporter* traces = nullptr;  // null: off; set before the workers start
 };
 
 /// A snapshot with this worker's connections to its upstreams. Requests hold a shared_ptr, so that
