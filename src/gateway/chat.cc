@@ -6,6 +6,7 @@
 #include "gateway/headers.h"
 #include "gateway/log.h"
 #include "gateway/record.h"
+#include "gateway/session_hold.h"
 #include "gateway/trace.h"
 #include "gateway/upstream_request.h"
 #include "net/sse.h"
@@ -57,6 +58,7 @@ class ChatCall {
     // 3. Ask.
     co_await ask(*request);
     if (!response_) co_return co_await refuse(failure_);
+    if (response_->status() < 400) session_.claim(record_, us_between({}, arrived_));
     // 4. Pass the answer on, as it comes.
     if (is_stream()) {
       co_await relay_stream();
@@ -87,6 +89,8 @@ class ChatCall {
     decision_us_ = us_between(before, std::chrono::steady_clock::now());
     if (!choice) return choice.error();
     choice_ = *std::move(choice);
+    session_.apply(worker_.shared().sessions, request, exchange_.header("x-rung-session"),
+                   record_.key_name, !overrides->arm.empty(), us_between({}, arrived_), choice_);
     record_.prompt_hash = hash64(request.prompt);
     if (serving_->snapshot->config->ledger.keep_prompts) record_.prompt = request.prompt;
     record_choice(choice_, record_);
@@ -362,6 +366,7 @@ class ChatCall {
     record_.gateway_us = record_.total_us - waited_us_;
     if (first_byte_ != TimePoint{}) record_.first_byte_us = us_between(arrived_, first_byte_);
     if (!record_.calls.empty()) record_reference(choice_, call(), record_);
+    session_.note(record_, us_between({}, end));
     Shared& shared = worker_.shared();
     shared.metrics.record(worker_.index(), record_, decision_us_);
     const Config& config = *serving_->snapshot->config;
@@ -378,6 +383,7 @@ class ChatCall {
   TimePoint arrived_, asked_, first_byte_;
   std::int64_t waited_us_ = 0, decision_us_ = 0;
   RequestTrace trace_;
+  SessionHold session_;
   Choice choice_;
   state::RequestRecord record_;
   std::optional<ClientResponse> response_;

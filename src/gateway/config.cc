@@ -103,6 +103,7 @@ class Parser {
                              << 20;
     config_.drain_timeout = milliseconds("drain_timeout_ms", config_.drain_timeout);
     config_.observe = read_observe(top, resolve_);
+    config_.sessions = read_sessions(top, resolve_);
     // Each part may refer to the ones before it.
     for (const auto step :
          {&Parser::ledger, &Parser::upstreams, &Parser::models, &Parser::routes}) {

@@ -17,6 +17,7 @@
 #include "decide/eligibility.h"
 #include "decide/policy.h"
 #include "gateway/config_observe.h"
+#include "gateway/config_sessions.h"
 #include "net/url.h"
 
 namespace rung::gateway {
@@ -90,6 +91,7 @@ struct Config {
   std::chrono::milliseconds drain_timeout{30'000};  // a graceful stop waits this long
   LedgerConfig ledger;
   ObserveConfig observe;
+  std::optional<SessionOptions> sessions = SessionOptions{};  // empty: off
   std::vector<UpstreamConfig> upstreams;
   std::vector<ModelConfig> models;
   std::vector<RouteConfig> routes;

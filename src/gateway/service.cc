@@ -83,6 +83,7 @@ class Service {
     ledger_ = *std::move(ledger);
     metrics_ = std::make_unique<Metrics>(workers, *ledger_, RUNG_VERSION);
     shared_ = std::make_unique<Shared>(*ledger_, *metrics_, tls_.get(), clock_);
+    start_sessions(c);
     if (auto traced = start_traces(c, workers); !traced) return traced.error();
     metrics_->serve(*snapshot_);
     if (auto started = start_workers(workers, c); !started) return started.error();
@@ -174,6 +175,20 @@ class Service {
     return options;
   }
 
+  void start_sessions(const Config& config) {
+    if (!config.sessions) return;
+    sessions_ = std::make_unique<Sessions>(*config.sessions);
+    shared_->sessions = sessions_.get();
+    metrics_->watch("rung_session_held_total",
+                    "Turns that stayed with their model although the policy would have changed it",
+                    [this] { return static_cast<double>(sessions_->stats().held); });
+    metrics_->watch("rung_session_locked_total",
+                    "Turns that had to stay: an open tool call, or state of the provider",
+                    [this] { return static_cast<double>(sessions_->stats().locked); });
+    metrics_->watch("rung_session_left_total", "Turns that changed the model of their session",
+                    [this] { return static_cast<double>(sessions_->stats().left); });
+  }
+
   Result<void> start_traces(const Config& config, std::size_t workers) {
     if (!config.observe.otlp) return {};
     auto traces =
@@ -227,10 +242,11 @@ class Service {
     if (config->listen.host != old.listen.host || config->listen.port != old.listen.port ||
         config->workers != old.workers || config->ledger.path != old.ledger.path ||
         config->admin.has_value() != old.admin.has_value() ||
-        config->max_body_bytes != old.max_body_bytes ||
+        config->max_body_bytes != old.max_body_bytes || config->sessions != old.sessions ||
         config->observe.otlp.has_value() != old.observe.otlp.has_value())
       spdlog::warn(
-          "listen, admin, workers, max_body_mb, otlp and ledger.path take effect at the next start "
+          "listen, admin, workers, max_body_mb, otlp, sessions and ledger.path take effect at the "
+          "next start "
           "only");
     auto snapshot = make_snapshot(*std::move(config));
     if (!snapshot)
@@ -275,6 +291,7 @@ class Service {
   std::unique_ptr<TlsContext> tls_;
   std::unique_ptr<state::Ledger> ledger_;
   std::unique_ptr<Metrics> metrics_;
+  std::unique_ptr<Sessions> sessions_;
   std::unique_ptr<TraceExporter> traces_;
   std::unique_ptr<Shared> shared_;
   std::vector<std::unique_ptr<Worker>> workers_;

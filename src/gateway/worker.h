@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "gateway/decider.h"
 #include "gateway/metrics.h"
+#include "gateway/sessions.h"
 #include "gateway/snapshot.h"
 #include "gateway/trace_exporter.h"
 #include "net/client.h"
@@ -31,6 +32,7 @@ struct Shared {
   std::atomic<TlsContext*> tls{nullptr};  // null if no upstream needs it; a reload may set it
   const Clock& clock;
   std::atomic<bool> draining{false};
+  Sessions* sessions = nullptr;     // null: off; set before the workers start
   TraceExporter* traces = nullptr;  // null: off; set before the workers start
 };
 
