@@ -11,7 +11,7 @@
 #include "gateway/upstream_request.h"
 #include "net/sse.h"
 #include "wire/error_reply.h"
-#include "wire/openai_chat.h"
+#include "wire/exchange.h"
 #include "wire/stream_relay.h"
 
 namespace rung::gateway {
@@ -26,9 +26,10 @@ std::int64_t us_between(TimePoint from, TimePoint to) {
 /// One request from arrival to its record.
 class ChatCall {
  public:
-  ChatCall(Worker& worker, Exchange& exchange)
+  ChatCall(Worker& worker, Exchange& exchange, wire::Dialect dialect)
       : worker_(worker),
         exchange_(exchange),
+        dialect_(dialect),
         serving_(worker.serving()),
         arrived_(exchange.received()) {}
   ChatCall(const ChatCall&) = delete;
@@ -49,7 +50,7 @@ class ChatCall {
   Task<void> run() {
     begin();
     // 1. Understand.
-    auto request = wire::parse_chat_request(exchange_.body());
+    auto request = wire::parse_request(dialect_, exchange_.body());
     if (!request) co_return co_await refuse(request.error());
     record_.requested_model = request->model;
     record_.streaming = request->stream;
@@ -61,9 +62,9 @@ class ChatCall {
     if (response_->status() < 400) session_.claim(record_, us_between({}, arrived_));
     // 4. Pass the answer on, as it comes.
     if (is_stream()) {
-      co_await relay_stream();
+      co_await relay_stream(*request);
     } else {
-      co_await relay_whole();
+      co_await relay_whole(*request);
     }
     // 5. Remember, also what failed.
     remember();
@@ -149,6 +150,12 @@ class ChatCall {
     decision_headers(cost);
   }
 
+  /// The caller's id of the request, else ours.
+  std::string_view request_id() const {
+    const std::string_view own = callers_request_id(exchange_.head().headers);
+    return own.empty() ? record_.id.view() : own;
+  }
+
   void default_header(std::string_view name, std::string_view value) {
     for (const HttpHeader& header : headers_)
       if (same_name(header.name, name)) return;
@@ -156,12 +163,18 @@ class ChatCall {
   }
 
   void decision_headers(std::optional<state::NanoUsd> cost) {
-    if (const std::string_view own = callers_request_id(exchange_.head().headers); !own.empty()) {
+    const std::string_view own = callers_request_id(exchange_.head().headers);
+    if (!own.empty()) {
       for (HttpHeader& header : headers_)
         if (same_name(header.name, "x-request-id")) header.name = "x-rung-upstream-request-id";
       headers_.push_back({"x-request-id", own});
     } else {
       default_header("x-request-id", record_.id.view());
+    }
+    if (dialect_ == wire::Dialect::kMessages) default_header("request-id", request_id());
+    if (!form_.dropped.empty()) {
+      dropped_ = header_text(fmt::format("{}", fmt::join(form_.dropped, ", ")));
+      headers_.push_back({"x-rung-dropped", dropped_});
     }
     headers_.push_back({"x-rung-decision-id", record_.id.view()});
     if (choice_.model == nullptr) return;
@@ -182,7 +195,7 @@ class ChatCall {
     }
   }
 
-  Task<void> relay_whole() {
+  Task<void> relay_whole(const wire::Request& request) {
     const TimePoint before = std::chrono::steady_clock::now();
     auto body = co_await response_->read_all(kMaxReplyBytes);
     waited_us_ += us_between(before, std::chrono::steady_clock::now());
@@ -194,10 +207,17 @@ class ChatCall {
     const bool success = response_->status() < 400;
     std::optional<wire::Usage> usage;
     if (success) {
-      if (auto reply = wire::parse_chat_reply(*body)) {
+      if (auto reply = wire::read_reply(form_.dialect, *body)) {
         usage = std::move(reply->usage);
       } else {
         call().error = reply.error().with("the reply is not the JSON it should be").message;
+      }
+    }
+    if (form_.dialect != dialect_) {
+      if (auto translated = translate(request, *body); !translated) {
+        end_call(translated.error());
+        failure_ = translated.error();
+        co_return co_await answer_error();
       }
     }
     finish_call(success ? state::Outcome::kOk : state::Outcome::kUpstreamError);
@@ -213,16 +233,35 @@ class ChatCall {
     if (!sent) client_left(sent.error());
   }
 
-  Task<void> relay_stream() {
+  wire::ReplyContext reply_context() const {
+    return {.upstream = form_.dialect,
+            .hide_usage = form_.hide_usage,
+            .created = record_.time_us / 1'000'000,
+            .prompt_tokens = choice_.prompt_tokens};
+  }
+
+  /// The reply's body in the client's dialect.
+  Result<void> translate(const wire::Request& request, std::string& body) {
+    if (response_->status() >= 400) {
+      body = wire::translate_error(dialect_, response_->status(), body, request_id());
+      return {};
+    }
+    auto translated = wire::translate_reply(request, reply_context(), body, form_.dropped);
+    if (!translated)
+      return Error{ErrorCode::kUpstream,
+                   translated.error().with("the upstream's reply cannot be translated").message};
+    body = *std::move(translated);
+    return {};
+  }
+
+  Task<void> relay_stream(const wire::Request& request) {
     reply_headers(std::nullopt);
     // Proxies in front of us (nginx) hold a stream back unless they are told not to.
     default_header("cache-control", "no-cache");
     default_header("x-accel-buffering", "no");
     record_.http_status = response_->status();
     SseSplitter splitter;
-    relay_ = wire::make_stream_relay({.client = wire::Dialect::kChat,
-                                      .upstream = form_.dialect,
-                                      .hide_usage = form_.hide_usage});
+    relay_ = wire::make_stream_relay(request, reply_context());
     const wire::StreamFacts& facts = relay_->facts();
     std::string out;
     if (auto started = co_await exchange_.start(response_->status(), headers_); !started) {
@@ -348,7 +387,7 @@ class ChatCall {
     if (reply.status == 503) headers_.push_back({"retry-after", "1"});
     response_.reset();
     decision_headers(std::nullopt);
-    const std::string body = wire::openai_error_body(failure_);
+    const std::string body = wire::error_body(dialect_, failure_, request_id());
     auto sent = co_await exchange_.respond(reply.status, headers_, body);
     if (!sent) client_left(sent.error());
   }
@@ -378,6 +417,7 @@ class ChatCall {
 
   Worker& worker_;
   Exchange& exchange_;
+  const wire::Dialect dialect_;  // the client's
   std::shared_ptr<const Serving>
       serving_;  // a reload swaps the worker's; this request ends on its own
   TimePoint arrived_, asked_, first_byte_;
@@ -393,13 +433,13 @@ class ChatCall {
   bool remembered_ = false;
   // Working memory of the reply's head; views of headers_ point into the rest.
   std::vector<HttpHeader> headers_;
-  std::string reason_, cost_;
+  std::string reason_, cost_, dropped_;
 };
 
 }  // namespace
 
-Task<void> answer_chat(Worker& worker, Exchange& exchange) {
-  ChatCall call(worker, exchange);
+Task<void> answer_chat(Worker& worker, Exchange& exchange, wire::Dialect dialect) {
+  ChatCall call(worker, exchange, dialect);
   co_await call.run();
 }
 

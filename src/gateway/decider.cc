@@ -6,7 +6,9 @@
 #include <charconv>
 #include <cmath>
 
+#include "gateway/upstream_request.h"
 #include "gateway/yaml_section.h"
+#include "wire/exchange.h"
 
 namespace rung::gateway {
 namespace {
@@ -121,8 +123,7 @@ void score(const Route& route, const wire::ChatRequest& request, Choice& choice,
            DeciderScratch& scratch) {
   if (!route.predictor) return;
   scratch.estimates.resize(route.predictor->arms().size());
-  route.predictor->estimate_for(route.known, request.prompt, scratch.estimates,
-                                scratch.predictor);
+  route.predictor->estimate_for(route.known, request.prompt, scratch.estimates, scratch.predictor);
   for (ArmOutlook& look : choice.outlook) {
     if (!look.arm->why_unscored.empty()) {
       if (look.why_not.empty()) look.why_not = look.arm->why_unscored;
@@ -295,6 +296,12 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
     return choice;
   }
   const Route& route = *target->route;
+  if (request.dialect == wire::Dialect::kEmbeddings && route.arms.size() > 1)
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("route {} chooses among {} models, whose embeddings do not compare; "
+                             "name one of them",
+                             route.name, route.arms.size()),
+                 "model"};
   choice.route = &route;
   if (overrides.policy && route.predictor &&
       !policy_reads(overrides.policy->kind, route.predictor->quality_scale()))
@@ -309,6 +316,10 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
     ArmOutlook look;
     look.arm = &arm;
     look.why_not = why_not(arm.model->abilities, needs);
+    if (look.why_not.empty()) {
+      const UpstreamConfig& upstream = snapshot.config->upstreams[arm.model->upstream];
+      look.why_not = wire::why_not(request, dialect_toward(upstream, request.dialect));
+    }
     choice.outlook.push_back(std::move(look));
   }
   score(route, request, choice, scratch);

@@ -52,7 +52,10 @@ void request_headers(const HttpHeaders& client, const UpstreamConfig& upstream,
     out.push_back(header);
   }
   if (!has_type) out.push_back({"content-type", "application/json"});
-  if (!upstream.api_key.empty()) {
+  if (upstream.api_key.empty()) return;
+  if (upstream.dialect == "anthropic") {
+    out.push_back({"x-api-key", upstream.api_key.reveal()});
+  } else {
     authorization = "Bearer " + upstream.api_key.reveal();
     out.push_back({"authorization", authorization});
   }

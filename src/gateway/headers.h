@@ -12,8 +12,8 @@ namespace rung::gateway {
 
 /// The client's headers that go to an upstream: no hop-by-hop ones, no host, no credentials, no
 /// cookies, nothing of ours; no accept-encoding, because the reply is read on the way. Adds
-/// `authorization` where the upstream has a key. Views point into `client`, `upstream` and
-/// `authorization` (working memory).
+/// `authorization` (for Anthropic `x-api-key`) where the upstream has a key. Views point into
+/// `client`, `upstream` and `authorization` (working memory).
 void request_headers(const HttpHeaders& client, const UpstreamConfig& upstream,
                      std::string& authorization, std::vector<HttpHeader>& out);
 

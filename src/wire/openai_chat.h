@@ -31,14 +31,6 @@ std::string edit_chat_request(const ChatRequest& request, std::string_view body,
 
 std::optional<Usage> parse_usage(json::Value usage);
 
-/// What the ledger wants of a whole reply. Bad JSON gives kInvalidJson: the bytes are still passed
-/// on.
-struct ChatReply {
-  std::string model;  // as served; empty: not said
-  std::optional<Usage> usage;
-};
-Result<ChatReply> parse_chat_reply(std::string_view body);
-
 /// One `data:` payload of a stream.
 struct ChatChunk {
   bool is_done = false;      // [DONE]

@@ -31,12 +31,15 @@ struct Request {
   /// What no other dialect can carry, as a sentence's subject ("n is 2"); empty: nothing. An
   /// upstream of another dialect is then not eligible.
   std::string only_native;
+  bool has_foreign_thinking = false;  // Messages: holds thinking that we signed (thinking.h)
 };
 
 /// What the provider says it counted. Absent fields stay empty: they are unknown, not 0.
 struct Usage {
   std::optional<std::int64_t> prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens;
-  std::string raw;  // the object as it came
+  std::optional<std::int64_t> cache_write_tokens;     // written to the cache, part of prompt_tokens
+  std::optional<std::int64_t> cache_write_1h_tokens;  // part of cache_write_tokens, kept an hour
+  std::string raw;                                    // the object as it came
 };
 
 }  // namespace rung::wire

@@ -45,10 +45,14 @@ class StreamRelay {
   StreamFacts facts_;
 };
 
-struct StreamOptions {
-  Dialect client = Dialect::kChat, upstream = Dialect::kChat;
-  bool hide_usage = false;  // a chunk that is only about usage was not the client's wish
+/// What else a reply is made of.
+struct ReplyContext {
+  Dialect upstream = Dialect::kChat;
+  bool hide_usage = false;         // a chunk that is only about usage was not the client's wish
+  std::int64_t created = 0;        // seconds since 1970, for replies that have no such time
+  std::int64_t prompt_tokens = 0;  // our estimate, for dialects that want one before the answer
 };
-std::unique_ptr<StreamRelay> make_stream_relay(const StreamOptions& options);
+/// For the reply to `request`, which must outlive the relay.
+std::unique_ptr<StreamRelay> make_stream_relay(const Request& request, const ReplyContext& context);
 
 }  // namespace rung::wire
