@@ -37,7 +37,8 @@ class ImportConfig(unittest.TestCase):
     def test_every_setting_of_the_sample_is_either_in_the_result_or_in_the_list(self):
         made = json.loads(cli("import-config", SAMPLE, "--json").stdout)
         listed = " ".join(note["where"] for note in made["left_out"] + made["differs"])
-        for key, kept in (("gpt-4o", "gpt-4o"), ("fast", "fast"), ("local", "local"), ("gpt-4:", "gpt-4:"), ("drop_params", None),
+        for key, kept in (("gpt-4o", "gpt-4o"), ("fast", "fast"), ("local", "local"), ("gpt-4:", "gpt-4:"), ("drop_params", None), ("fallback: [claude, fast]", "fallback: [claude, fast]"), ("attempts: 3", "attempts: 3"),
+                          ("usd_per_month: 100", "usd_per_month: 100"), ("failures: 3", "failures: 3"), ("master:", "master:"),
                           ("rpm", None), ("success_callback", None), ("database_url", None)):
             self.assertTrue((kept and kept in made["config"]) or key in listed, key)
 

@@ -170,7 +170,7 @@ def sse_chunk(delta, finish="null", tail=""):
 class RecordingUpstream:
     """An OpenAI-like upstream that keeps the bytes of every request. What it does is said by a word in the body:
     [[hang]] never answers; [[slow]] streams a chunk every 0.1 s; [[status:N]] answers with that status; [[cut]] closes
-    in the middle of a stream; [[odd]] answers with a body that is not JSON; [[echo]] puts the request's head in its answer."""
+    in the middle of a stream, behind some content; [[odd]] answers with a body that is not JSON; [[echo]] puts the request's head in its answer."""
 
     def __init__(self):
         self.seen, self.listener = [], socket.socket()
@@ -261,9 +261,9 @@ class RecordingUpstream:
         body, send = seen.body, seen.connection.sendall
         put = lambda piece: send(b"%x\r\n%s\r\n" % (len(piece), piece))
         send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
-        for piece in stream_pieces():
+        for number, piece in enumerate(stream_pieces()):
             put(piece)
-            if b"[[cut]]" in body:
+            if number == 2 and b"[[cut]]" in body:
                 return False
             if b"[[slow]]" in body and self.gone(seen, 0.1):
                 return False

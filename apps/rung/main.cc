@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   rung::cli::add_reproduce(app, action);
   rung::cli::add_replay(app, action);
   rung::cli::add_serve(app, action);
+  rung::cli::add_keys(app, action);
   rung::cli::add_check_config(app, action);
   rung::cli::add_ledger(app, action);
   rung::cli::add_import_config(app, action);

@@ -31,6 +31,8 @@ std::string_view name(ErrorCode code) {
       return "forbidden";
     case ErrorCode::kRateLimited:
       return "rate_limited";
+    case ErrorCode::kOverBudget:
+      return "over_budget";
     case ErrorCode::kUnavailable:
       return "unavailable";
     case ErrorCode::kUpstream:

@@ -26,7 +26,8 @@ enum class ErrorCode {
   kUnsupported,      // well formed, but nothing here can do it.
   kUnauthorized,     // no or wrong credentials.
   kForbidden,        // credentials do not allow it.
-  kRateLimited,      // over a rate or a budget; retry later.
+  kRateLimited,      // over a rate; retry later.
+  kOverBudget,       // the money for it is spent.
   kUnavailable,      // nobody can serve it now; retrying may help.
   kUpstream,         // the upstream answered with something unusable, or hung up.
   kTimeout,          // a deadline passed.

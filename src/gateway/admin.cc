@@ -138,15 +138,16 @@ AdminApi::AdminApi(const state::Ledger& ledger, AdminOptions options, const Cloc
 }
 
 AdminReply AdminApi::handle(std::string_view method, std::string_view target, std::string_view host,
-                            std::string_view authorization) const {
+                            std::string_view authorization, std::string_view body) const {
   if (!is_local(host, options_.allowed_hosts)) {
     return refusal(403,
                    "this listener answers only to localhost, to a literal address, or to a name in "
                    "its configuration");
   }
-  if (method != "GET") return refusal(405, "the admin listener only reads: use GET");
   const std::size_t mark = target.find('?');
   const std::string_view path = target.substr(0, mark);
+  const bool managed = options_.manages && options_.manages(path);
+  if (method != "GET" && !managed) return refusal(405, "this only reads: use GET");
   const std::string_view query =
       mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
   // The page and its parts hold nothing secret; what they ask for does.
@@ -161,6 +162,13 @@ AdminReply AdminApi::handle(std::string_view method, std::string_view target, st
   if (!options_.token.empty() && !same_secret(authorization, "Bearer " + options_.token)) {
     return refusal(401,
                    "the admin token is missing or wrong; open the dashboard as /#token=YOUR-TOKEN");
+  }
+  if (managed) {
+    if (method != "GET" && options_.token.empty())
+      return refusal(403,
+                     "keys can be changed only where the admin listener has a token: set "
+                     "`admin: {listen: ..., token: ...}` in the configuration");
+    return options_.manage(method, path, query, body);
   }
   if (path == "/api/summary") return summary(query);
   if (path == "/api/decisions") return decisions(query);
@@ -214,7 +222,7 @@ AdminReply AdminApi::decisions(std::string_view query) const {
     if (!filter.outcome) {
       return refusal(400,
                      "parameter outcome is not one of ok, client_gone, upstream_error, timeout, "
-                     "refused, internal");
+                     "refused, internal, cancelled");
     }
   }
   if (const std::string before = parameter(query, "before"); !before.empty()) {

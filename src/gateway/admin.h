@@ -7,9 +7,10 @@
 //   first; limit 1 to 500 GET /api/decisions/ID      one decision whole GET /api/routes what is
 //   served now, with the totals of each route
 //
-// Everything is read-only and GET. A Host header that does not name a local address is refused: a
-// page on the web may point its own name at 127.0.0.1, and would read the ledger through the
-// visitor's browser.
+// Of these everything is read-only and GET; /api/keys, /api/budgets and /api/spend (admin_keys.h)
+// can change keys, and need a token to. A Host header that does not name a local address is
+// refused: a page on the web may point its own name at 127.0.0.1, and would read the ledger through
+// the visitor's browser.
 
 #include <functional>
 #include <memory>
@@ -49,6 +50,11 @@ struct AdminOptions {
   std::string endpoint;  // shown in the first-steps text; empty: http://127.0.0.1:4000
   std::function<std::vector<AdminRoute>()>
       routes;  // what is served now; may be empty; called from any thread
+  /// Keys, budgets and spend: whether a path is theirs, and the answer. May be empty.
+  std::function<bool(std::string_view path)> manages = {};
+  std::function<AdminReply(std::string_view method, std::string_view path, std::string_view query,
+                           std::string_view body)>
+      manage = {};
 };
 
 class AdminApi {
@@ -60,7 +66,7 @@ class AdminApi {
   /// `target` is path and query as sent. Missing headers are "". Thread-safe; blocks on reads of
   /// the ledger.
   AdminReply handle(std::string_view method, std::string_view target, std::string_view host,
-                    std::string_view authorization) const;
+                    std::string_view authorization, std::string_view body = {}) const;
 
  private:
   static const Clock& system_clock();

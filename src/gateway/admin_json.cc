@@ -109,6 +109,7 @@ void write(const state::CallRecord& call, json::Writer& w) {
   w.key("end_ms").number(ms(call.end_us));
   count("prompt_tokens", call.prompt_tokens, w);
   count("cached_tokens", call.cached_tokens, w);
+  count("cache_write_tokens", call.cache_write_tokens, w);
   count("completion_tokens", call.completion_tokens, w);
   count("reasoning_tokens", call.reasoning_tokens, w);
   w.key("usage_source").string(name(call.usage_source));
@@ -207,6 +208,7 @@ void write_whole(const state::StoredDecision& stored, json::Writer& w) {
   w.key("prompt_hash").string(fmt::format("{:016x}", r.prompt_hash));
   text("prompt", r.prompt, w);
   money("reference_estimate_usd", r.reference_estimate, w);
+  money("charged_usd", r.charged, w);
   text("error", r.error, w);
   w.key("gateway_ms").number(ms(r.gateway_us));
   time("first_byte_ms", r.first_byte_us, w);

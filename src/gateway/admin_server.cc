@@ -23,7 +23,7 @@ AdminServer::~AdminServer() {
 
 Task<void> AdminServer::answer(Exchange& exchange) const {
   const AdminReply reply = api_.handle(exchange.method(), exchange.head().target,
-                                       exchange.header("host"), exchange.header("authorization"));
+                                       exchange.header("host"), exchange.header("authorization"), exchange.body());
   const std::vector<AdminHeader> extra = admin_headers();
   std::vector<HttpHeader> headers{{"content-type", reply.content_type}};
   for (const AdminHeader& header : extra) headers.push_back({header.name, header.value});

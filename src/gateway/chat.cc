@@ -2,13 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+
 #include "base/hash.h"
+#include "gateway/admission.h"
+#include "gateway/attempts.h"
 #include "gateway/headers.h"
 #include "gateway/log.h"
 #include "gateway/record.h"
 #include "gateway/session_hold.h"
 #include "gateway/trace.h"
-#include "gateway/upstream_request.h"
 #include "net/sse.h"
 #include "wire/error_reply.h"
 #include "wire/exchange.h"
@@ -16,8 +20,6 @@
 
 namespace rung::gateway {
 namespace {
-
-constexpr std::size_t kMaxReplyBytes = 256u << 20;
 
 std::int64_t us_between(TimePoint from, TimePoint to) {
   return std::chrono::duration_cast<std::chrono::microseconds>(to - from).count();
@@ -31,17 +33,24 @@ class ChatCall {
         exchange_(exchange),
         dialect_(dialect),
         serving_(worker.serving()),
-        arrived_(exchange.received()) {}
+        arrived_(exchange.received()),
+        attempts_(worker, exchange, *serving_, record_, admission_, arrived_) {
+    ++worker_.running();
+  }
   ChatCall(const ChatCall&) = delete;
   ChatCall& operator=(const ChatCall&) = delete;
   /// The frame of a request that still runs is destroyed when the gateway stops at once, or when
   /// its patience ends: what was asked of an upstream is billed all the same.
   ~ChatCall() {
+    --worker_.running();
     if (remembered_ || !record_.id.is_set()) return;
     const Error error{ErrorCode::kInternal, "the gateway was stopped while this request ran"};
-    if (!record_.calls.empty() && call().end_us == 0) {
-      end_call(error);
-      record_stream_usage();
+    for (state::CallRecord& open : record_.calls) {
+      if (open.end_us != 0) continue;
+      open.outcome = outcome_of(error.code);
+      open.end_us = us_between(arrived_, std::chrono::steady_clock::now());
+      open.error = error.message;
+      if (&open == &call()) record_stream_usage();
     }
     note_failure(error);
     remember();
@@ -49,6 +58,7 @@ class ChatCall {
 
   Task<void> run() {
     begin();
+    if (auto admitted = admit(); !admitted) co_return co_await refuse(admitted.error());
     // 1. Understand.
     auto request = wire::parse_request(dialect_, exchange_.body());
     if (!request) co_return co_await refuse(request.error());
@@ -56,12 +66,16 @@ class ChatCall {
     record_.streaming = request->stream;
     // 2. Decide.
     if (auto decided = decide(*request); !decided) co_return co_await refuse(decided.error());
+    if (auto admitted =
+            admission_.reserve(key_, worker_.keys(), choice_, *request, exchange_.body(),
+                               *serving_->snapshot->config, worker_.shared().clock.wall_us());
+        !admitted)
+      co_return co_await refuse(admitted.error());
     // 3. Ask.
-    co_await ask(*request);
-    if (!response_) co_return co_await refuse(failure_);
-    if (response_->status() < 400) session_.claim(record_, us_between({}, arrived_));
+    if (auto asked = co_await ask(*request); !asked) co_return co_await refuse(asked.error());
+    if (response().status() < 400) session_.claim(record_, us_between({}, arrived_));
     // 4. Pass the answer on, as it comes.
-    if (is_stream()) {
+    if (attempts_.answer().is_stream) {
       co_await relay_stream(*request);
     } else {
       co_await relay_whole(*request);
@@ -77,6 +91,7 @@ class ChatCall {
     record_.time_us = wall;
     record_.seed = hash64(record_.id.view());
     trace_.begin(worker_.shared().traces, exchange_.head(), record_.seed);
+    if (key_) record_.key_name = key_->spec.name;
   }
 
   Result<void> decide(const wire::Request& request) {
@@ -84,6 +99,7 @@ class ChatCall {
         exchange_.header("x-rung-usd-per-point"), exchange_.header("x-rung-target-quality"),
         exchange_.header("x-rung-max-cost"), exchange_.header("x-rung-arm"));
     if (!overrides) return overrides.error();
+    overrides->key = key_ ? &key_->spec : nullptr;
     const TimePoint before = std::chrono::steady_clock::now();
     auto choice =
         decide_chat(*serving_->snapshot, request, *overrides, record_.seed, worker_.scratch());
@@ -98,55 +114,51 @@ class ChatCall {
     return {};
   }
 
+  /// More than we can carry is refused before anything is spent on it.
+  Result<void> admit() {
+    const Resilience& rules = serving_->snapshot->config->resilience;
+    if (worker_.running() <= rules.max_requests) return {};
+    ResilienceCells::bump(worker_.cells().shed_busy);
+    retry_after_ = rules.shed_retry_after;
+    return Error{ErrorCode::kUnavailable, "the gateway is busy; come back later"};
+  }
+
+  /// How long the request may take: as configured, or less if the client says so.
+  Result<std::chrono::milliseconds> limit() const {
+    const auto total = serving_->snapshot->config->resilience.total_timeout;
+    const std::string_view own = exchange_.header("x-rung-timeout-ms");
+    if (own.empty()) return total;
+    std::int64_t ms = 0;
+    const auto [end, error] = std::from_chars(own.data(), own.data() + own.size(), ms);
+    if (error != std::errc() || end != own.data() + own.size() || ms < 1)
+      return Error{
+          ErrorCode::kInvalidArgument,
+          fmt::format("x-rung-timeout-ms is \"{}\"; expected milliseconds, 1 or more", own),
+          "x-rung-timeout-ms"};
+    return std::min(total, std::chrono::milliseconds(ms));
+  }
+
   const UpstreamConfig& upstream() const {
-    return serving_->snapshot->config->upstreams[choice_.model->upstream];
+    return serving_->snapshot->config->upstreams[attempts_.answer().at->upstream];
+  }
+  ReplyForm& form() { return attempts_.answer().form; }
+
+  Task<Result<void>> ask(const wire::Request& request) {
+    auto most = limit();
+    if (!most) co_return most.error();
+    attempts_.trace(trace_);
+    auto asked = co_await attempts_.run(request, choice_, *most);
+    waited_us_ += attempts_.waited_us();
+    retry_after_ = attempts_.retry_after();
+    co_return asked;
   }
 
-  Task<void> ask(const wire::Request& request) {
-    UpstreamRequest sent;
-    if (auto made = make_upstream_request(
-            exchange_.head(), exchange_.body(), request, *choice_.model,
-            choice_.arm != nullptr ? std::string_view(choice_.arm->effort) : std::string_view(),
-            upstream(), sent);
-        !made) {
-      failure_ = made.error();
-      co_return;
-    }
-    state::CallRecord& call = record_.calls.emplace_back();
-    call.upstream = record_.upstream = upstream().name;
-    call.model = choice_.model->upstream_name;
-    trace_.pass_on(record_.calls.size() - 1, sent.traceparent, sent.headers);
-    asked_ = std::chrono::steady_clock::now();
-    call.start_us = us_between(arrived_, asked_);
-    ClientPool& pool = *serving_->pools[choice_.model->upstream];
-    ClientRequest out;
-    out.target = sent.target;
-    out.headers = sent.headers;
-    out.body = sent.body;
-    const Deadline head_deadline{asked_ + upstream().first_byte_timeout};
-    auto response = co_await pool.request(out, exchange_.client_gone(), head_deadline);
-    waited_us_ += us_between(asked_, std::chrono::steady_clock::now());
-    if (!response) {
-      failure_ = response.error();
-      end_call(failure_);
-      co_return;
-    }
-    form_ = std::move(sent.form);
-    response_.emplace(*std::move(response));
-    response_->set_deadline(Deadline{asked_ + upstream().timeout});
-    call.status = response_->status();
-    call.first_byte_us = us_between(arrived_, response_->first_byte());
-  }
-
-  bool is_stream() const {
-    constexpr std::string_view kEvents = "text/event-stream";
-    return same_name(response_->header("content-type").substr(0, kEvents.size()), kEvents);
-  }
+  ClientResponse& response() { return *attempts_.answer().response; }
 
   /// The head of our reply: the upstream's headers and what was decided. `cost` only where it is
   /// already known.
   void reply_headers(std::optional<state::NanoUsd> cost) {
-    response_headers(response_->head().headers, upstream(), headers_);
+    response_headers(response().head().headers, upstream(), headers_);
     decision_headers(cost);
   }
 
@@ -172,15 +184,17 @@ class ChatCall {
       default_header("x-request-id", record_.id.view());
     }
     if (dialect_ == wire::Dialect::kMessages) default_header("request-id", request_id());
-    if (!form_.dropped.empty()) {
-      dropped_ = header_text(fmt::format("{}", fmt::join(form_.dropped, ", ")));
+    if (!form().dropped.empty()) {
+      dropped_ = header_text(fmt::format("{}", fmt::join(form().dropped, ", ")));
       headers_.push_back({"x-rung-dropped", dropped_});
     }
     headers_.push_back({"x-rung-decision-id", record_.id.view()});
+    admission_.add_headers(headers_, worker_.shared().clock.wall_us());
     if (choice_.model == nullptr) return;
     if (choice_.route != nullptr) headers_.push_back({"x-rung-route", choice_.route->name});
     headers_.push_back({"x-rung-model", choice_.model->name});
     headers_.push_back({"x-rung-arm", record_.arm});
+    attempt_headers();
     reason_ = header_text(record_.reason);
     headers_.push_back({"x-rung-reason", reason_});
     if (cost) {
@@ -195,26 +209,51 @@ class ChatCall {
     }
   }
 
-  Task<void> relay_whole(const wire::Request& request) {
-    const TimePoint before = std::chrono::steady_clock::now();
-    auto body = co_await response_->read_all(kMaxReplyBytes);
-    waited_us_ += us_between(before, std::chrono::steady_clock::now());
-    if (!body) {
-      end_call(body.error());
-      failure_ = body.error();
-      co_return co_await answer_error();
+  /// How many calls it took, why more than one, and who really answered.
+  void attempt_headers() {
+    constexpr std::string_view kCounts[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+    const std::size_t calls = attempts_.calls();
+    attempts_text_ = calls < std::size(kCounts) ? std::string() : fmt::format("{}", calls);
+    headers_.push_back({"x-rung-attempts", attempts_text_.empty()
+                                               ? kCounts[calls]
+                                               : std::string_view(attempts_text_)});
+    if (calls > 1 && !attempts_.trail().empty()) {
+      trail_ = header_text(attempts_.trail());
+      headers_.push_back({"x-rung-attempt-errors", trail_});
     }
-    const bool success = response_->status() < 400;
+    const Attempt& answer = attempts_.answer();
+    if (answer.at == nullptr) return;
+    if (calls > 1 || !choice_.model->other_hosts.empty())
+      headers_.push_back({"x-rung-upstream", record_.upstream});
+    if (answer.served.empty()) return;
+    served_ = header_text(answer.served);
+    headers_.push_back({"x-rung-served-model", served_});
+  }
+
+  /// What all calls cost together, if that is known.
+  std::optional<state::NanoUsd> total_cost() const {
+    state::NanoUsd sum;
+    for (const state::CallRecord& call : record_.calls) {
+      if (!call.cost) return std::nullopt;
+      sum += *call.cost;
+    }
+    return sum;
+  }
+
+  Task<void> relay_whole(const wire::Request& request) {
+    std::string& body = attempts_.answer().body;
+    const bool success = response().status() < 400;
+    if (!success) mask_key(upstream(), body);
     std::optional<wire::Usage> usage;
     if (success) {
-      if (auto reply = wire::read_reply(form_.dialect, *body)) {
+      if (auto reply = wire::read_reply(form().dialect, body)) {
         usage = std::move(reply->usage);
       } else {
         call().error = reply.error().with("the reply is not the JSON it should be").message;
       }
     }
-    if (form_.dialect != dialect_) {
-      if (auto translated = translate(request, *body); !translated) {
+    if (form().dialect != dialect_) {
+      if (auto translated = translate(request, body); !translated) {
         end_call(translated.error());
         failure_ = translated.error();
         co_return co_await answer_error();
@@ -223,30 +262,30 @@ class ChatCall {
     finish_call(success ? state::Outcome::kOk : state::Outcome::kUpstreamError);
     if (!success)
       call().error = record_.error =
-          fmt::format("{} answered with status {}", upstream().name, response_->status());
+          fmt::format("{} answered with status {}", upstream().name, response().status());
     if (success || usage) record_usage(choice_, usage, 0, call());
     record_.outcome = call().outcome;
-    record_.http_status = response_->status();
-    reply_headers(call().cost);
-    auto sent = co_await exchange_.respond(response_->status(), headers_, *body);
+    record_.http_status = response().status();
+    reply_headers(total_cost());
+    auto sent = co_await exchange_.respond(response().status(), headers_, body);
     first_byte_ = std::chrono::steady_clock::now();
     if (!sent) client_left(sent.error());
   }
 
-  wire::ReplyContext reply_context() const {
-    return {.upstream = form_.dialect,
-            .hide_usage = form_.hide_usage,
+  wire::ReplyContext reply_context() {
+    return {.upstream = form().dialect,
+            .hide_usage = form().hide_usage,
             .created = record_.time_us / 1'000'000,
             .prompt_tokens = choice_.prompt_tokens};
   }
 
   /// The reply's body in the client's dialect.
   Result<void> translate(const wire::Request& request, std::string& body) {
-    if (response_->status() >= 400) {
-      body = wire::translate_error(dialect_, response_->status(), body, request_id());
+    if (response().status() >= 400) {
+      body = wire::translate_error(dialect_, response().status(), body, request_id());
       return {};
     }
-    auto translated = wire::translate_reply(request, reply_context(), body, form_.dropped);
+    auto translated = wire::translate_reply(request, reply_context(), body, form().dropped);
     if (!translated)
       return Error{ErrorCode::kUpstream,
                    translated.error().with("the upstream's reply cannot be translated").message};
@@ -259,36 +298,44 @@ class ChatCall {
     // Proxies in front of us (nginx) hold a stream back unless they are told not to.
     default_header("cache-control", "no-cache");
     default_header("x-accel-buffering", "no");
-    record_.http_status = response_->status();
+    record_.http_status = response().status();
     SseSplitter splitter;
     relay_ = wire::make_stream_relay(request, reply_context());
     const wire::StreamFacts& facts = relay_->facts();
     std::string out;
-    if (auto started = co_await exchange_.start(response_->status(), headers_); !started) {
+    std::string_view opening = attempts_.answer().opening();
+    if (auto started = co_await exchange_.start(response().status(), headers_); !started) {
       end_call(started.error());
       co_return client_left(started.error());
     }
     for (;;) {
       const TimePoint before = std::chrono::steady_clock::now();
-      auto piece = co_await response_->read();
+      // What was read until it was clear that this is an answer comes first.
+      std::string_view piece = std::exchange(opening, {});
+      if (piece.empty()) {
+        response().set_deadline(attempts_.next_piece());
+        auto read = co_await response().read();
+        if (!read) co_return co_await break_off(read.error());
+        piece = *read;
+      }
       const TimePoint came = std::chrono::steady_clock::now();
       waited_us_ += us_between(before, came);
-      if (!piece) co_return co_await break_off(piece.error());
-      const bool last = piece->empty();
+      const bool last = piece.empty();
       out.clear();
-      splitter.feed(*piece);
+      splitter.feed(piece);
       for (SseEvent event; splitter.next(event);)
         relay_->take({event.raw, event.event, event.data, event.has_data}, out);
       if (last) relay_->end(splitter.rest(), out);
       // Some hosts and proxies end a stream that broke as if it were whole.
-      const bool is_whole = facts.is_whole || response_->status() >= 400;
-      if (splitter.overflow())
-        co_return co_await break_off(
-            {ErrorCode::kUpstream, "the upstream sent an event without end"});
-      if (last && !is_whole)
-        co_return co_await break_off(
-            {ErrorCode::kUpstream,
-             fmt::format("the upstream's stream ended without {}", facts.proper_end)});
+      const bool is_whole = facts.is_whole || response().status() >= 400;
+      if (splitter.overflow() || (last && !is_whole)) {
+        const Error error{
+            ErrorCode::kUpstream,
+            splitter.overflow()
+                ? std::string("the upstream sent an event without end")
+                : fmt::format("the upstream's stream ended without {}", facts.proper_end)};
+        co_return co_await break_off(error);
+      }
       if (!out.empty()) {
         if (first_byte_ == TimePoint{}) first_byte_ = came;
         if (auto sent = co_await exchange_.write(out); !sent) {
@@ -324,36 +371,25 @@ class ChatCall {
   void record_stream_usage() {
     static const wire::StreamFacts kNothing;
     const wire::StreamFacts& facts = relay_ ? relay_->facts() : kNothing;
-    record_usage(choice_, facts.usage, facts.produced, call());
+    // Where nothing was an answer, events are no tokens.
+    const bool is_answer = attempts_.answer().fault == upstream::Fault::kNone;
+    record_usage(choice_, facts.usage, is_answer ? facts.produced : 0, call());
   }
 
-  state::CallRecord& call() { return record_.calls.back(); }
+  /// The call whose answer is passed on, else the last one.
+  state::CallRecord& call() {
+    const auto answer = attempts_.answer().call;
+    return answer ? record_.calls[*answer] : record_.calls.back();
+  }
 
   void finish_call(state::Outcome outcome) {
     call().outcome = outcome;
     call().end_us = us_between(arrived_, std::chrono::steady_clock::now());
   }
 
-  static state::Outcome outcome_of(ErrorCode code) {
-    switch (code) {
-      case ErrorCode::kCancelled:
-        return state::Outcome::kClientGone;
-      case ErrorCode::kTimeout:
-        return state::Outcome::kTimeout;
-      case ErrorCode::kUpstream:
-      case ErrorCode::kUnavailable:
-      case ErrorCode::kTooLarge:
-        return state::Outcome::kUpstreamError;
-      default:
-        return state::Outcome::kInternal;
-    }
-  }
-
   void end_call(const Error& error) {
     finish_call(outcome_of(error.code));
     call().error = error.message;
-    // Nobody was reached: nothing can have been charged.
-    if (error.code == ErrorCode::kUnavailable) call().cost = state::NanoUsd{0};
   }
 
   void note_failure(const Error& error) {
@@ -384,8 +420,10 @@ class ChatCall {
     record_.http_status = reply.status;
     headers_.clear();
     headers_.push_back({"content-type", "application/json"});
-    if (reply.status == 503) headers_.push_back({"retry-after", "1"});
-    response_.reset();
+    if (reply.status == 503 || retry_after_.count() > 0) {
+      retry_text_ = fmt::format("{}", std::max<std::int64_t>(1, retry_after_.count()));
+      headers_.push_back({"retry-after", retry_text_});
+    }
     decision_headers(std::nullopt);
     const std::string body = wire::error_body(dialect_, failure_, request_id());
     auto sent = co_await exchange_.respond(reply.status, headers_, body);
@@ -407,6 +445,7 @@ class ChatCall {
     if (!record_.calls.empty()) record_reference(choice_, call(), record_);
     session_.note(record_, us_between({}, end));
     Shared& shared = worker_.shared();
+    admission_.settle(record_, shared.clock.wall_us());
     shared.metrics.record(worker_.index(), record_, decision_us_);
     const Config& config = *serving_->snapshot->config;
     trace_.finish(record_, decision_us_, config, worker_.index());
@@ -420,20 +459,22 @@ class ChatCall {
   const wire::Dialect dialect_;  // the client's
   std::shared_ptr<const Serving>
       serving_;  // a reload swaps the worker's; this request ends on its own
-  TimePoint arrived_, asked_, first_byte_;
+  std::shared_ptr<const Key> key_ = key_of(exchange_);  // null: nobody is asked for one
+  Admission admission_;
+  TimePoint arrived_, first_byte_;
   std::int64_t waited_us_ = 0, decision_us_ = 0;
   RequestTrace trace_;
   SessionHold session_;
   Choice choice_;
   state::RequestRecord record_;
-  std::optional<ClientResponse> response_;
+  Attempts attempts_;
   Error failure_;
-  ReplyForm form_;                            // of response_
+  std::chrono::seconds retry_after_{0};       // told to the client with failure_
   std::unique_ptr<wire::StreamRelay> relay_;  // null until a stream is passed on
   bool remembered_ = false;
   // Working memory of the reply's head; views of headers_ point into the rest.
   std::vector<HttpHeader> headers_;
-  std::string reason_, cost_, dropped_;
+  std::string reason_, cost_, dropped_, trail_, served_, attempts_text_, retry_text_;
 };
 
 }  // namespace

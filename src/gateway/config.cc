@@ -7,6 +7,9 @@
 #include <set>
 
 #include "base/file.h"
+#include "gateway/config_keys.h"
+#include "gateway/config_price.h"
+#include "gateway/hosts_config.h"
 #include "gateway/yaml_section.h"
 
 #ifndef RUNG_DATA_DIR
@@ -69,20 +72,6 @@ const T* find_named(const std::vector<T>& items, std::string_view name) {
   return it == items.end() ? nullptr : &*it;
 }
 
-template <class T>
-std::vector<std::string> names_of(const std::vector<T>& items) {
-  std::vector<std::string> names;
-  for (const T& item : items) names.push_back(item.name);
-  return names;
-}
-
-std::string did_you_mean(std::string_view word, const std::vector<std::string>& names) {
-  const std::string guess = nearest(word, names);
-  if (!guess.empty()) return fmt::format("did you mean {}?", guess);
-  return names.empty() ? std::string("none is defined")
-                       : fmt::format("known are {}", fmt::join(names, ", "));
-}
-
 class Parser {
  public:
   Parser(std::filesystem::path folder, const Environment& environment)
@@ -96,20 +85,29 @@ class Parser {
       return std::chrono::milliseconds(top.integer(key, fallback.count(), 0, 86'400'000));
     };
     if (top.has("listen")) config_.listen = address(top, "listen");
-    if (const std::string admin = top.string("admin"); !admin.empty() && admin != "off")
-      config_.admin = address(top, "admin");
+    read_admin(top, resolve_, config_);
+    read_tls(top, resolve_, folder_, config_);
     config_.workers = static_cast<std::size_t>(top.integer("workers", 0, 0, 1024));
     config_.max_body_bytes = static_cast<std::size_t>(top.integer("max_body_mb", 64, 1, 4096))
                              << 20;
     config_.drain_timeout = milliseconds("drain_timeout_ms", config_.drain_timeout);
     config_.observe = read_observe(top, resolve_);
     config_.sessions = read_sessions(top, resolve_);
+    if (top.has("resilience")) {
+      YamlSection section = top.part("resilience");
+      if (!section.failed()) read_resilience(section, config_.resilience);
+      if (auto done = section.finish(); !done) top.fail(done.error());
+    } else {
+      top.child("resilience");
+    }
     // Each part may refer to the ones before it.
     for (const auto step :
-         {&Parser::ledger, &Parser::upstreams, &Parser::models, &Parser::routes}) {
+         {&Parser::ledger, &Parser::prices, &Parser::upstreams, &Parser::models, &Parser::routes}) {
       if (top.failed()) break;
       if (auto done = (this->*step)(top); !done) top.fail(done.error());
     }
+    if (!top.failed()) read_keys(top, resolve_, config_);
+    if (!config_.key_store.empty()) config_.key_store = absolute(config_.key_store);
     if (auto done = top.finish(); !done) return done.error();
     return std::move(config_);
   }
@@ -161,6 +159,18 @@ class Parser {
     return {};
   }
 
+  Result<void> prices(YamlSection& top) {
+    const std::string name = top.string("prices");
+    if (name.empty()) return {};
+    auto file = PriceFile::load(absolute(name));
+    if (file) {
+      prices_ = *std::move(file);
+    } else {
+      top.fail("prices", fmt::format("is not usable: {}", file.error().message));
+    }
+    return {};
+  }
+
   Result<void> upstreams(YamlSection& top) {
     return each(top, "upstreams", [&](const std::string& name, YamlSection& s) {
       UpstreamConfig upstream;
@@ -193,22 +203,25 @@ class Parser {
       ms("first_byte_timeout_ms", upstream.first_byte_timeout);
       upstream.max_connections =
           static_cast<std::size_t>(s.integer("max_connections", 4096, 1, 1'000'000));
+      upstream.resilience = config_.resilience.host;
+      if (s.has("resilience")) {
+        YamlSection own = s.part("resilience");
+        if (!own.failed()) read_host_resilience(own, upstream.resilience);
+        if (auto done = own.finish(); !done) s.fail(done.error());
+      } else {
+        s.child("resilience");
+      }
       config_.upstreams.push_back(std::move(upstream));
     });
   }
 
   Result<void> models(YamlSection& top) {
-    return each(top, "models", [&](const std::string& name, YamlSection& s) {
+    auto read = each(top, "models", [&](const std::string& name, YamlSection& s) {
       ModelConfig model;
       model.name = name;
-      const std::string upstream = s.required_string("upstream");
-      const auto* found = find_named(config_.upstreams, upstream);
-      if (found == nullptr && !upstream.empty())
-        s.fail("upstream", fmt::format("is \"{}\", which is not defined; {}", upstream,
-                                       did_you_mean(upstream, names_of(config_.upstreams))));
-      model.upstream =
-          found == nullptr ? 0 : static_cast<std::size_t>(found - config_.upstreams.data());
-      model.upstream_name = s.string("name", name);
+      const std::vector<ModelHost> hosts = read_hosts(s, config_, name);
+      model.upstream = hosts.empty() ? 0 : hosts[0].upstream;
+      model.upstream_name = hosts.empty() ? name : hosts[0].upstream_name;
       if (s.has("context"))
         model.abilities.context_tokens = s.integer("context", 0, 1, 1'000'000'000);
       for (const std::string& ability : s.strings("supports")) {
@@ -225,32 +238,24 @@ class Parser {
                  fmt::format("names \"{}\"; known are tools, json_schema, vision, audio", ability));
       }
       model.efforts = s.strings("efforts");
-      model.max_output = s.integer("max_output", model.max_output, 1, 1'000'000'000);
       model.thinking = s.string("thinking", model.thinking);
       if (model.thinking != "adaptive" && model.thinking != "budget")
         s.fail("thinking", fmt::format("is \"{}\"; known are adaptive and budget", model.thinking));
       model.like = s.string("like");
-      const YAML::Node price_node = s.child("price");
-      if (price_node.IsDefined()) {
-        YamlSection p(price_node, fmt::format("models.{}.price", name), resolve_);
-        PriceConfig price;
-        const auto rate = [&](const char* key) -> std::optional<UsdPerMillion> {
-          const auto value = p.number(key);
-          if (value && *value < 0)
-            p.fail(key, fmt::format("is {:g}; expected USD per million tokens, 0 or more", *value));
-          return value ? std::optional(UsdPerMillion{*value}) : std::nullopt;
-        };
-        const auto input = rate("input"), output = rate("output");
-        price.cached_input = rate("cached_input");
-        if (!input) p.fail("input", "is missing; a price needs input and output");
-        if (!output) p.fail("output", "is missing; a price needs input and output");
-        price.input = input.value_or(UsdPerMillion{});
-        price.output = output.value_or(UsdPerMillion{});
-        model.price = price;
-        if (auto done = p.finish(); !done) s.fail(done.error());
+      read_price(s, resolve_, prices_,
+                 hosts.empty() ? std::string() : config_.upstreams[model.upstream].name, model);
+      read_model_resilience(s, config_, model, fallbacks_.emplace_back());
+      for (std::size_t i = 1; i < hosts.size(); ++i) {
+        ModelConfig other = model;
+        other.other_hosts.clear();
+        other.upstream = hosts[i].upstream;
+        other.upstream_name = hosts[i].upstream_name;
+        model.other_hosts.push_back(std::move(other));
       }
       config_.models.push_back(std::move(model));
     });
+    if (!read) return read;
+    return resolve_fallbacks(fallbacks_, config_.models);
   }
 
   /// "small", "large@low", or {model: small, effort: low}.
@@ -373,6 +378,7 @@ class Parser {
           s.fail("reference",
                  fmt::format("is \"{}\", which is not an arm of the route", reference));
       }
+      route.limits = read_limits(s, resolve_);
       config_.routes.push_back(std::move(route));
     });
   }
@@ -396,7 +402,9 @@ class Parser {
 
   std::filesystem::path folder_;
   YamlSection::Resolve resolve_;
+  PriceFile prices_;
   Config config_;
+  std::vector<FallbackNames> fallbacks_;  // of each model
 };
 
 }  // namespace

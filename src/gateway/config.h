@@ -18,7 +18,11 @@
 #include "decide/policy.h"
 #include "gateway/config_observe.h"
 #include "gateway/config_sessions.h"
+#include "gateway/prices.h"
+#include "gateway/resilience.h"
+#include "net/server_tls.h"
 #include "net/url.h"
+#include "state/key_spec.h"
 
 namespace rung::gateway {
 
@@ -45,13 +49,9 @@ struct UpstreamConfig {
   std::chrono::milliseconds timeout{600'000};             // of a whole call, to the last byte
   std::chrono::milliseconds first_byte_timeout{300'000};  // until the head of the response
   std::size_t max_connections = 4096;                     // per worker thread
+  HostResilience resilience;
   bool takes_reasoning = false;        // reasoning_content of earlier turns is sent back to it
   bool max_completion_tokens = false;  // what it calls max_tokens, in translations
-};
-
-struct PriceConfig {
-  UsdPerMillion input, output;
-  std::optional<UsdPerMillion> cached_input;  // empty: cached tokens cost as much as others
 };
 
 struct ModelConfig {
@@ -63,7 +63,14 @@ struct ModelConfig {
   std::int64_t max_output = 8192;     // tokens; asked for where a dialect requires a limit
   std::string thinking = "adaptive";  // or "budget": how an Anthropic model is told to think
   std::optional<PriceConfig> price;   // empty: unknown, never free
+  std::optional<std::int64_t> max_output_tokens;  // of one answer; empty: not known
   std::string like;  // reference arm of the predictor; empty: its own name is looked up
+  // The same model at its other hosts: alike but for upstream and upstream_name, without hosts of
+  // their own. src/upstream/balance.h picks one of all.
+  std::vector<ModelConfig> other_hosts;
+  upstream::Balance balance = upstream::Balance::kLeastLoad;
+  std::vector<std::size_t> fallback;  // models to ask instead where this one is named and fails
+  HedgeConfig hedge;
 };
 
 /// How a request is answered: a model with its effort; other strategies join here.
@@ -81,7 +88,8 @@ struct RouteConfig {
   decide::PolicySpec policy;
   double explore = 0;  // share of requests that go to a random eligible arm
   std::optional<std::size_t>
-      reference;  // arm that savings are measured against; empty: the dearest with a price
+      reference;         // arm that savings are measured against; empty: the dearest with a price
+  state::Limits limits;  // of all who use it together
 };
 
 struct LedgerConfig {
@@ -91,13 +99,22 @@ struct LedgerConfig {
 
 struct Config {
   ListenAddress listen{"127.0.0.1", 4000};
-  std::optional<ListenAddress> admin;  // empty: off
-  std::size_t workers = 0;             // event loops; 0: one for each core
+  std::optional<ServerTlsOptions> tls;  // of `listen`; empty: plain HTTP
+  std::optional<ListenAddress> admin;   // empty: off
+  Secret admin_token;  // empty: the dashboard asks for none, and nothing is changed
+  std::vector<std::string> admin_hosts;  // names by which the admin listener may be called
+  bool asks_for_keys = false;            // `keys` is there: nobody comes in without one
+  std::vector<state::KeySpec> keys;
+  std::filesystem::path key_store;             // empty: beside the ledger
+  bool insecure = false;                       // others may reach an address without being asked
+  std::int64_t reserve_output_tokens = 16384;  // for a model of unknown longest answer
+  std::size_t workers = 0;                     // event loops; 0: one for each core
   std::size_t max_body_bytes = 64u << 20;
   std::chrono::milliseconds drain_timeout{30'000};  // a graceful stop waits this long
   LedgerConfig ledger;
   ObserveConfig observe;
   std::optional<SessionOptions> sessions = SessionOptions{};  // empty: off
+  Resilience resilience;
   std::vector<UpstreamConfig> upstreams;
   std::vector<ModelConfig> models;
   std::vector<RouteConfig> routes;

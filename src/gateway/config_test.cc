@@ -113,8 +113,8 @@ TEST_F(ConfigTest, EveryMistakeHasItsLineAndItsSentence) {
 }
 
 TEST_F(ConfigTest, AValueOfTheWrongKindIsNamedWithWhatWouldBeRight) {
-  EXPECT_EQ(refusal("upstream: local,", "upstream: [local],"),
-            "line 9: models.small.upstream is a list; expected a text");
+  EXPECT_EQ(refusal("upstream: local,", "upstream: {of: local},"),
+            "line 9: models.small.upstream is a mapping; expected a text");
   EXPECT_EQ(refusal("context: 32768", "context: {a: 1}"),
             "line 9: models.small.context is a mapping; expected a whole number");
   EXPECT_EQ(refusal("supports: [tools, json_schema]", "supports: tools"),
@@ -122,7 +122,10 @@ TEST_F(ConfigTest, AValueOfTheWrongKindIsNamedWithWhatWouldBeRight) {
   EXPECT_EQ(refusal("supports: [tools,", "supports: [[tools],"),
             "line 9: models.small.supports holds a list; expected texts");
   EXPECT_EQ(refusal("price: {input: 0.05, output: 0.20}", "price: cheap"),
-            "line 9: models.small.price is a text; expected a mapping of keys to values");
+            "line 9: models.small.price names the entry \"cheap\", which the price file "
+            "(`prices:`) does not have");
+  EXPECT_EQ(refusal("price: {input: 0.05, output: 0.20}", "price: [1]"),
+            "line 9: models.small.price is a list; expected a mapping of keys to values");
   EXPECT_EQ(refusal("arms: [small, {model: large}, large@low]", "arms: small"),
             "line 13: routes.auto.arms is a text; expected a list with at least one arm");
   EXPECT_EQ(refusal("arms: [small, {model: large}, large@low]", "arms: []"),
@@ -148,6 +151,50 @@ TEST_F(ConfigTest, SecretsAreNotInErrors) {
 
 TEST_F(ConfigTest, CommentsMayNameVariablesThatAreNotSet) {
   EXPECT_TRUE(parse(kGood + "# ${GONE}\n"));
+}
+
+TEST_F(ConfigTest, PricesComeFromTheModelElseFromThePriceFile) {
+  ASSERT_TRUE(write_file(folder_ / "prices.json", R"({
+      "qwen3-8b": {"input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06, "max_output_tokens": 4096},
+      "paid/large": {"input_cost_per_token": 3e-06, "output_cost_per_token": 4e-06},
+      "second": {"output_cost_per_second": 1}})"));
+  std::string yaml = "prices: prices.json" + kGood;
+  const std::string own = ", price: {input: 1.25, cached_input: 0.125, output: 10}";
+  yaml.replace(yaml.find(own), own.size(), "");
+  auto config = parse(yaml);
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->models[0].price->input.rate, 0.05) << "its own price wins";
+  EXPECT_EQ(config->models[0].max_output_tokens, 4096) << "but not over what it does not say";
+  EXPECT_NEAR(config->models[1].price->output.rate, 4, 1e-12);
+  EXPECT_FALSE(config->models[1].max_output_tokens);
+
+  const auto with = [&](const std::string& price) {
+    std::string other = yaml;
+    const std::string small = "price: {input: 0.05, output: 0.20}";
+    return parse(other.replace(other.find(small), small.size(), price));
+  };
+  config = with("price: paid/large, max_output: 77");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_NEAR(config->models[0].price->output.rate, 4, 1e-12);
+  EXPECT_EQ(config->models[0].max_output_tokens, 77);
+  EXPECT_EQ(with("price: second").error().message,
+            "line 9: models.small.price names the entry \"second\" of the price file, which states "
+            "no price for tokens in and out");
+  config = with(
+      "price: {input: 1, output: 2, cache_write: 1.25, cache_write_1h: 2, reasoning: 3, "
+      "audio_input: 4, audio_output: 5, image: 0.01, per_request: 0.02, web_search: 0.03, "
+      "above: [{tokens: 1000, input: 2, output: 4}]}");
+  ASSERT_TRUE(config) << config.error().message;
+  const PriceConfig& all = *config->models[0].price;
+  EXPECT_EQ(all.cache_write->rate + all.cache_write_1h->rate + all.reasoning->rate, 6.25);
+  EXPECT_EQ(all.audio_input->rate + all.audio_output->rate, 9);
+  EXPECT_NEAR(all.image->value + all.per_request->value + all.web_search->value, 0.06, 1e-12);
+  EXPECT_EQ(all.tiers[0].above_tokens, 1000);
+  EXPECT_EQ(with("price: {input: 1, output: 2, cache_write: -1}").error().message,
+            "line 9: models.small.price.cache_write is -1; expected USD per million tokens, 0 or "
+            "more");
+  EXPECT_EQ(with("price: {input: 1, output: 2, above: [{tokens: 5}, {tokens: 5}]}").error().message,
+            "line 9: models.small.price.above[1].tokens does not rise from one to the next");
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "gateway/auth.h"
+#include "gateway/decider.h"
 #include "gateway/headers.h"
 #include "gateway/upstream_request.h"
 #include "wire/error_reply.h"
@@ -33,6 +35,12 @@ Counter find_counter(const Snapshot& snapshot, const wire::Request& request) {
   return {nullptr, true};
 }
 
+/// Counting costs nothing, but it tells what is there.
+bool may_count(const state::KeySpec& key, const wire::Request& request, const Counter& counter) {
+  if (counter.model != nullptr && !may_use(&key, *counter.model)) return false;
+  return allows(key.routes, request.model) || allows(key.models, request.model);
+}
+
 class Counting {
  public:
   Counting(Worker& worker, Exchange& exchange)
@@ -45,12 +53,20 @@ class Counting {
     auto request = wire::parse_request(wire::Dialect::kMessages, exchange_.body());
     if (!request) co_return co_await refuse(request.error());
     const Counter counter = find_counter(*serving_->snapshot, *request);
-    if (!counter.known)
-      co_return co_await refuse({ErrorCode::kNotFound,
-                                 fmt::format("there is no model or route \"{}\"; GET /v1/models "
-                                             "lists them",
-                                             request->model),
-                                 "model"});
+    if (!counter.known) {
+      const Error unknown{
+          ErrorCode::kNotFound,
+          fmt::format("there is no model or route \"{}\"; GET /v1/models lists them",
+                      request->model),
+          "model"};
+      co_return co_await refuse(unknown);
+    }
+    if (const auto key = key_of(exchange_); key && !may_count(key->spec, *request, counter)) {
+      const Error forbidden{
+          ErrorCode::kForbidden,
+          fmt::format("the key {} may not use {}", key->spec.name, request->model), "model"};
+      co_return co_await refuse(forbidden);
+    }
     if (counter.model != nullptr) co_return co_await ask(*request, *counter.model);
     headers_ = {{"content-type", "application/json"}, {"x-rung-estimated", "input_tokens"}};
     co_await respond(200, fmt::format(R"({{"input_tokens":{}}})", request->text_bytes / 4 + 1));

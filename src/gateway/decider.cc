@@ -119,6 +119,24 @@ Result<Target> find_target(const Snapshot& snapshot, const std::string& name) {
                "model"};
 }
 
+bool lists(const std::optional<std::vector<std::string>>& names, const std::string& name) {
+  return !names || std::find(names->begin(), names->end(), name) != names->end();
+}
+
+/// What a key may name. Arms of a route are looked at one by one.
+Result<void> permit(const Target& target, const state::KeySpec* key) {
+  if (key == nullptr) return {};
+  const auto refuse = [&](const char* what, const std::string& name) {
+    return Error{ErrorCode::kForbidden,
+                 fmt::format("the key {} may not use the {} {}", key->name, what, name), "model"};
+  };
+  if (target.route != nullptr && !lists(key->routes, target.route->name))
+    return refuse("route", target.route->name);
+  if (target.model != nullptr && !may_use(key, *target.model))
+    return refuse("model", target.model->name);
+  return {};
+}
+
 void score(const Route& route, const wire::ChatRequest& request, Choice& choice,
            DeciderScratch& scratch) {
   if (!route.predictor) return;
@@ -148,8 +166,8 @@ void score(const Route& route, const wire::ChatRequest& request, Choice& choice,
                                 ? std::min(static_cast<double>(estimate.completion_tokens),
                                            static_cast<double>(*request.max_tokens))
                                 : static_cast<double>(estimate.completion_tokens);
-      look.cost_usd = 1e-6 * (static_cast<double>(choice.prompt_tokens) * price.input.rate +
-                              answer * static_cast<double>(request.choices) * price.output.rate);
+      look.cost_usd =
+          expected_usd(price, choice.prompt_tokens, answer * static_cast<double>(request.choices));
     } else {
       look.cost_usd = estimate.cost_usd;
     }
@@ -188,12 +206,12 @@ Result<void> pick(const Route& route, const decide::PolicySpec* own_policy, std:
     if (look.why_not.empty() && look.is_scored && !look.cost_usd && needs_costs(spec.kind))
       look.why_not = "its cost is not known, and an unknown cost is never taken for free";
   for (std::size_t i = 0; i < choice.outlook.size(); ++i) {
-    const ArmOutlook& look = choice.outlook[i];
+    ArmOutlook& look = choice.outlook[i];
     if (!look.why_not.empty()) continue;
-    scratch.candidates.push_back(
-        {look.arm->label, look.quality, look.quality_se, look.cost_usd.value_or(0),
-         utility.empty() ? 0.0 : static_cast<double>(utility[*look.arm->known_as]),
-         look.arm->prior_quality, look.arm->prior_cost_usd});
+    if (!utility.empty()) look.utility = static_cast<double>(utility[*look.arm->known_as]);
+    scratch.candidates.push_back({look.arm->label, look.quality, look.quality_se,
+                                  look.cost_usd.value_or(0), look.utility, look.arm->prior_quality,
+                                  look.arm->prior_cost_usd});
     scratch.candidate_arm.push_back(i);
   }
   if (scratch.candidates.empty()) {
@@ -279,16 +297,20 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
                            DeciderScratch& scratch) {
   auto target = find_target(snapshot, request.model);
   if (!target) return target.error();
+  if (auto permitted = permit(*target, overrides.key); !permitted) return permitted.error();
   Choice choice;
+  choice.key = overrides.key;
   // Four bytes a token, the rule of thumb for English text; what is billed is what the provider
   // counts.
   choice.prompt_tokens = static_cast<std::int64_t>(request.text_bytes / 4 + 1);
+  choice.images = request.images;
   const decide::Needs needs{.tools = request.has_tools,
                             .json_schema = request.has_json_schema,
                             .vision = request.has_images,
                             .audio = request.has_audio,
                             .prompt_tokens = choice.prompt_tokens,
                             .max_tokens = request.max_tokens};
+  choice.needs = needs;
   if (target->model != nullptr) {
     // A named model is the user's own choice: only a fact that it states itself speaks against it.
     choice.model = target->model;
@@ -316,6 +338,8 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
     ArmOutlook look;
     look.arm = &arm;
     look.why_not = why_not(arm.model->abilities, needs);
+    if (look.why_not.empty() && !may_use(overrides.key, *arm.model))
+      look.why_not = "the key may not use this model";
     if (look.why_not.empty()) {
       const UpstreamConfig& upstream = snapshot.config->upstreams[arm.model->upstream];
       look.why_not = wire::why_not(request, dialect_toward(upstream, request.dialect));
@@ -325,25 +349,29 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
   score(route, request, choice, scratch);
   if (!overrides.arm.empty()) {
     if (auto pinned = pin(route, overrides.arm, choice); !pinned) return pinned.error();
+    choice.is_pinned = true;
   } else {
     const decide::PolicySpec* own = overrides.policy ? &*overrides.policy
                                     : target->policy ? &*target->policy
                                                      : nullptr;
     if (auto picked = pick(route, own, request.prompt, seed, choice, scratch); !picked)
       return picked.error();
+    if (own != nullptr) choice.own_policy = *own;
   }
   choice.model = choice.arm->model;
   return choice;
 }
 
-std::optional<Usd> cost_of(const ModelConfig& model, const wire::Usage& usage) {
-  if (!model.price || !usage.prompt_tokens || !usage.completion_tokens) return std::nullopt;
-  const Tokens cached{
-      std::clamp<std::int64_t>(usage.cached_tokens.value_or(0), 0, *usage.prompt_tokens)};
-  const Tokens fresh = Tokens{*usage.prompt_tokens} - cached;
-  return fresh * model.price->input +
-         cached * model.price->cached_input.value_or(model.price->input) +
-         Tokens{*usage.completion_tokens} * model.price->output;
+bool may_use(const state::KeySpec* key, const ModelConfig& model) {
+  return key == nullptr || lists(key->models, model.name);
+}
+
+std::optional<state::NanoUsd> cost_of(const ModelConfig& model, const wire::Usage& usage,
+                                      std::int64_t images) {
+  if (!model.price) return std::nullopt;
+  BilledTokens tokens = billed_tokens(usage);
+  tokens.images = images;
+  return cost_of(*model.price, tokens);
 }
 
 }  // namespace rung::gateway

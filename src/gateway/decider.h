@@ -17,6 +17,7 @@
 #include "decide/policy.h"
 #include "gateway/snapshot.h"
 #include "predict/router.h"
+#include "state/key_spec.h"
 #include "wire/openai_chat.h"
 
 namespace rung::gateway {
@@ -24,7 +25,8 @@ namespace rung::gateway {
 /// What the x-rung-* headers of one request ask for; all empty: as the route is configured.
 struct Overrides {
   std::optional<decide::PolicySpec> policy;
-  std::string arm;  // pins this arm of the route
+  std::string arm;                      // pins this arm of the route
+  const state::KeySpec* key = nullptr;  // who asks, and what it may use; null: all
 };
 /// Reads header values ("" where absent). Error kInvalidArgument with Error::field naming the
 /// header.
@@ -39,6 +41,7 @@ struct ArmOutlook {
   double quality = 0, quality_se = 0, completion_tokens = 0;
   bool has_tokens = false;
   std::optional<double> cost_usd;
+  double utility = 0;  // by the router's own rule; of the alpha policy only
 };
 
 struct Choice {
@@ -52,6 +55,12 @@ struct Choice {
   double propensity = 1;
   std::string reason;
   std::int64_t prompt_tokens = 0;  // our estimate of the whole conversation
+  std::int64_t images = 0;         // in the request
+  // For whoever must ask somebody else in the end.
+  decide::Needs needs;
+  std::optional<decide::PolicySpec> own_policy;  // the request's, where it is not the route's
+  const state::KeySpec* key = nullptr;           // who asks; null: whoever
+  bool is_pinned = false;                        // x-rung-arm named this arm: no other will do
 };
 
 /// Working memory of one thread.
@@ -65,11 +74,17 @@ struct DeciderScratch {
 };
 
 /// Errors: kNotFound (no such route or model); kInfeasible (no arm can serve the request: the
-/// sentence says why for each); kUnsupported (a directly named model lacks what the request needs).
+/// sentence says why for each); kForbidden (the key may not use it); kUnsupported (a directly named
+/// model lacks what the request needs).
 Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& request,
                            const Overrides& overrides, std::uint64_t seed, DeciderScratch& scratch);
 
-/// What a call costs at a model's prices; nullopt if the price or a count is not known.
-std::optional<Usd> cost_of(const ModelConfig& model, const wire::Usage& usage);
+/// Whether a key may be answered by a model; a null key may by all.
+bool may_use(const state::KeySpec* key, const ModelConfig& model);
+
+/// What a call costs at a model's prices; nullopt if the price or a count is not known. `images`:
+/// in its prompt.
+std::optional<state::NanoUsd> cost_of(const ModelConfig& model, const wire::Usage& usage,
+                                      std::int64_t images = 0);
 
 }  // namespace rung::gateway

@@ -283,9 +283,9 @@ TEST_F(DeciderTest, CostNeedsPriceAndBothCounts) {
   usage.prompt_tokens = 100;
   EXPECT_FALSE(cost_of(large, usage));
   usage.completion_tokens = 10;
-  EXPECT_NEAR(cost_of(large, usage)->value, 200e-6, 1e-15);
+  EXPECT_EQ(cost_of(large, usage)->count, 200'000);
   usage.cached_tokens = 60;
-  EXPECT_NEAR(cost_of(large, usage)->value, (40 * 1 + 60 * 0.1 + 10 * 10) * 1e-6, 1e-15);
+  EXPECT_EQ(cost_of(large, usage)->count, 40 * 1000 + 60 * 100 + 10 * 10'000);
   EXPECT_FALSE(cost_of(*snapshot_->model_by_name.at("unpriced"), usage));
 }
 

@@ -109,8 +109,11 @@ Task<void> list_models(Worker& worker, Exchange& exchange) {
   const auto serving = worker.serving();
   json::Writer w;
   w.begin_object().key("object").string("list").key("data").begin_array();
-  for (const auto& route : serving->snapshot->routes) write_route(w, *route);
-  for (const ModelConfig& model : serving->snapshot->config->models) write_model(w, model);
+  const std::shared_ptr<const Key> key = key_of(exchange);
+  for (const auto& route : serving->snapshot->routes)
+    if (!key || allows(key->spec.routes, route->name)) write_route(w, *route);
+  for (const ModelConfig& model : serving->snapshot->config->models)
+    if (!key || allows(key->spec.models, model.name)) write_model(w, model);
   w.end_array().end_object();
   co_await send_json(worker, exchange, 200, w.take());
 }
@@ -119,10 +122,12 @@ Task<void> show_model(Worker& worker, Exchange& exchange, std::string name) {
   const auto serving = worker.serving();
   const Snapshot& snapshot = *serving->snapshot;
   json::Writer w;
-  if (const auto route = snapshot.route_by_name.find(name); route != snapshot.route_by_name.end()) {
+  const std::shared_ptr<const Key> key = key_of(exchange);
+  if (const auto route = snapshot.route_by_name.find(name);
+      route != snapshot.route_by_name.end() && (!key || allows(key->spec.routes, name))) {
     write_route(w, *route->second);
   } else if (const auto model = snapshot.model_by_name.find(name);
-             model != snapshot.model_by_name.end()) {
+             model != snapshot.model_by_name.end() && (!key || allows(key->spec.models, name))) {
     write_model(w, *model->second);
   } else {
     Error error{ErrorCode::kNotFound, fmt::format("there is no model or route \"{}\"", name),

@@ -15,9 +15,14 @@ constexpr std::array<std::string_view, 9> kHopByHop{"connection",
                                                     "trailer",
                                                     "transfer-encoding",
                                                     "upgrade"};
-constexpr std::array<std::string_view, 10> kNotUpstream{
-    "host",           "content-length", "authorization",   "x-api-key", "api-key",
-    "x-goog-api-key", "cookie",         "accept-encoding", "expect",    "content-encoding"};
+// Beside credentials and what belongs to one connection: with what a client could pick another of
+// our accounts, and what proxies in front of us say about clients.
+constexpr std::array<std::string_view, 16> kNotUpstream{
+    "host",    "content-length",      "authorization",  "x-api-key",
+    "api-key", "x-goog-api-key",      "cookie",         "accept-encoding",
+    "expect",  "content-encoding",    "forwarded",      "x-real-ip",
+    "via",     "openai-organization", "openai-project", "x-goog-user-project"};
+constexpr std::string_view kForwarded = "x-forwarded-";
 constexpr std::array<std::string_view, 8> kNotClient{"content-length", "date",      "set-cookie",
                                                      "authorization",  "x-api-key", "api-key",
                                                      "x-goog-api-key", "alt-svc"};
@@ -48,6 +53,7 @@ void request_headers(const HttpHeaders& client, const UpstreamConfig& upstream,
   for (const HttpHeader& header : client) {
     if (listed(kNotUpstream, header.name) || !crosses(client, header.name, has_connection))
       continue;
+    if (same_name(header.name.substr(0, kForwarded.size()), kForwarded)) continue;
     has_type = has_type || same_name(header.name, "content-type");
     out.push_back(header);
   }
@@ -71,6 +77,13 @@ void response_headers(const HttpHeaders& from, const UpstreamConfig& upstream,
     if (!key.empty() && header.value.find(key) != std::string_view::npos) continue;
     out.push_back(header);
   }
+}
+
+void mask_key(const UpstreamConfig& upstream, std::string& text) {
+  const std::string& key = upstream.api_key.reveal();
+  if (key.empty()) return;
+  for (std::size_t at = text.find(key); at != std::string::npos; at = text.find(key, at + 3))
+    text.replace(at, key.size(), "***");
 }
 
 std::string_view callers_request_id(const HttpHeaders& client) {

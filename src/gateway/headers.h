@@ -11,9 +11,10 @@
 namespace rung::gateway {
 
 /// The client's headers that go to an upstream: no hop-by-hop ones, no host, no credentials, no
-/// cookies, nothing of ours; no accept-encoding, because the reply is read on the way. Adds
-/// `authorization` (for Anthropic `x-api-key`) where the upstream has a key. Views point into
-/// `client`, `upstream` and `authorization` (working memory).
+/// choice among our accounts, nothing about where the client is, no cookies, nothing of ours; no
+/// accept-encoding, because the reply is read on the way. Adds `authorization` (for Anthropic
+/// `x-api-key`) where the upstream has a key. Views point into `client`, `upstream` and
+/// `authorization` (working memory).
 void request_headers(const HttpHeaders& client, const UpstreamConfig& upstream,
                      std::string& authorization, std::vector<HttpHeader>& out);
 
@@ -22,6 +23,10 @@ void request_headers(const HttpHeaders& client, const UpstreamConfig& upstream,
 /// read the reply (CORS), which is not the upstream's to say.
 void response_headers(const HttpHeaders& from, const UpstreamConfig& upstream,
                       std::vector<HttpHeader>& out);
+
+/// Puts *** wherever the upstream's key stands in a text: an error body that quotes what it was
+/// sent.
+void mask_key(const UpstreamConfig& upstream, std::string& text);
 
 /// The id that the caller gave its request: at most 128 visible ASCII characters; "" if it gave
 /// none that can be repeated.

@@ -96,9 +96,13 @@ class Importer {
   }
 
  private:
+  struct Host {
+    std::string upstream, name;  // name: as it calls the model
+  };
   struct Model {
-    const LitellmDeployment* from = nullptr;
-    std::string upstream;
+    const LitellmDeployment* from = nullptr;  // the first deployment of the group
+    std::vector<Host> hosts;
+    std::vector<std::string> fallback;
   };
 
   void left_out(std::string where, std::string why) {
@@ -144,7 +148,8 @@ class Importer {
     Upstream upstream;
     upstream.dialect = provider.dialect;
     upstream.base_url = from.api_base.empty() ? std::string(provider.base_url) : from.api_base;
-    if (!from.api_base.empty() && !provider.path.empty() && !is_variable(from.api_base) &&
+    if (!from.api_base.empty() && !provider.path.empty() &&
+        (!is_variable(from.api_base) || from.provider == "azure") &&
         !from.api_base.ends_with(provider.path))
       upstream.base_url += provider.path;
     upstream.api_key = key_of(from, provider);
@@ -177,16 +182,22 @@ class Importer {
       return left_out(from.where, fmt::format("mode {}: there is no endpoint for it", from.mode));
     if (from.api_base.empty() && provider->base_url.empty())
       return left_out(from.where, fmt::format("{} needs an api_base", from.provider));
-    for (const Model& known : models_)
-      if (known.from->model_name == from.model_name) return second(from, *known.from);
     if (!provider->remark.empty()) differs(from.where, std::string(provider->remark));
     limits(from);
-    models_.push_back({&from, upstream_of(from, *provider)});
+    Host host{upstream_of(from, *provider), from.model};
+    for (Model& known : models_)
+      if (known.from->model_name == from.model_name) return join(known, std::move(host), from);
+    models_.push_back({&from, {std::move(host)}, {}});
   }
 
-  void second(const LitellmDeployment& from, const LitellmDeployment& first) {
-    left_out(from.where, fmt::format("{} is served by {} already; a model has one upstream",
-                                     from.model_name, first.where));
+  /// Another deployment of a group is another host of its model.
+  void join(Model& model, Host host, const LitellmDeployment& from) {
+    for (const Host& known : model.hosts)
+      if (known.upstream == host.upstream)
+        return left_out(
+            from.where,
+            fmt::format("a model has each host once; {} has this one already", from.model_name));
+    model.hosts.push_back(std::move(host));
   }
 
   void limits(const LitellmDeployment& from) {
@@ -201,8 +212,8 @@ class Importer {
                "max_connections of the upstream is for each worker thread; set it by hand");
     if (from.stream_timeout_s)
       left_out(params + "stream_timeout", "one timeout holds for both; see first_byte_timeout_ms");
-    if (from.weight) left_out(params + "weight", "the least loaded host is taken");
-    if (from.order) left_out(params + "order", "the least loaded host is taken");
+    if (from.weight) left_out(params + "weight", "of two hosts the less loaded one is taken");
+    if (from.order) left_out(params + "order", "of two hosts the less loaded one is taken");
   }
 
   bool is_model(std::string_view name) const {
@@ -218,32 +229,89 @@ class Importer {
   }
 
   void settings() {
-    if (!file_.routing_strategy.empty())
-      left_out("router_settings.routing_strategy",
-               "each model has one upstream; a route with a predictor chooses between models");
-    if (!file_.fallbacks.empty()) left_out("fallbacks", "a model has no stand-in");
-    if (file_.num_retries) left_out("num_retries", "a call is not repeated");
-    if (file_.allowed_fails) left_out("allowed_fails", "upstreams are not ejected");
-    if (file_.cooldown_s) left_out("cooldown_time", "upstreams are not ejected");
-    if (!file_.master_key.empty())
-      left_out("general_settings.master_key", "clients need no key; keep the listener on loopback");
-    if (file_.max_budget_usd) left_out("litellm_settings.max_budget", "there are no budgets");
+    if (file_.routing_strategy != "" && file_.routing_strategy != "simple-shuffle" &&
+        file_.routing_strategy != "least-busy")
+      differs("router_settings.routing_strategy",
+              "of two hosts of a model the less loaded one is taken; which model is a route's "
+              "business");
+    for (const auto& [group, names] : file_.fallbacks) add_fallbacks(group, names);
+    if (file_.allowed_fails || file_.cooldown_s)
+      differs("router_settings.allowed_fails, cooldown_time",
+              "a host is left alone after so many failures in a row, not in a minute; the pause "
+              "doubles while it fails");
     if (file_.has_database)
       differs("general_settings.database_url",
               "the ledger is one SQLite file, rung.db; virtual keys and past spend stay in the "
-              "database");
+              "database: make keys with `rung keys create`");
+    if (file_.master_key.empty()) {
+      if (file_.max_budget_usd)
+        left_out("litellm_settings.max_budget", "a budget belongs to a key, and the file has none");
+      return;
+    }
+    if (!is_variable(file_.master_key)) {
+      file_.master_key = "${LITELLM_MASTER_KEY}";
+      differs("general_settings.master_key",
+              "the key itself is not copied: put it into the environment variable "
+              "LITELLM_MASTER_KEY");
+    }
+    differs(
+        "general_settings.master_key",
+        "it is the key `master` of a client, which needs 24 characters or more; the dashboard's "
+        "token is `admin.token`");
+    if (file_.max_budget_usd && budget_key().empty())
+      left_out("litellm_settings.budget_duration",
+               "budgets are for a day, a month, or for ever: the budget is not carried over");
+  }
+
+  /// The limit that LiteLLM's budget of a duration is; empty: none is.
+  std::string_view budget_key() const {
+    const std::string& duration = file_.budget_duration;
+    if (duration.empty()) return "usd_total";
+    if (duration == "1d" || duration == "24h" || duration == "daily") return "usd_per_day";
+    if (duration == "30d" || duration == "31d" || duration == "1mo" || duration == "monthly")
+      return "usd_per_month";
+    return {};
+  }
+
+  void add_fallbacks(const std::string& group, const std::vector<std::string>& names) {
+    bool found = false;
+    for (Model& model : models_) {
+      const std::string& own = model.from->model_name;
+      if (group != "*" && own != group) continue;
+      found = true;
+      for (const std::string& name : names) {
+        if (name == own || std::count(model.fallback.begin(), model.fallback.end(), name) > 0)
+          continue;
+        if (is_model(name))
+          model.fallback.push_back(name);
+        else
+          left_out(fmt::format("fallbacks.{}", group),
+                   fmt::format("{} is not among the models", name));
+      }
+    }
+    if (!found)
+      left_out(fmt::format("fallbacks.{}", group), "there is no such model to stand in for");
   }
 
   void write() {
     std::string& y = out_.yaml;
     y += "listen: 127.0.0.1:4000\nadmin: 127.0.0.1:4001\nledger: {path: rung.db}\n";
     if (file_.json_logs) y += "log: {format: json}\n";
+    write_resilience();
+    if (!file_.master_key.empty()) {
+      y += fmt::format("\nkeys:\n  master: {{key: {}", yaml_text(reads(file_.master_key)));
+      if (file_.max_budget_usd && !budget_key().empty())
+        y += fmt::format(", limits: {{{}: {:.9g}}}", budget_key(), *file_.max_budget_usd);
+      y += "}\n";
+    }
     y += "\nupstreams:\n";
     for (const Upstream& upstream : upstreams_) {
       y += fmt::format("  {}: {{dialect: {}, base_url: {}", yaml_text(upstream.name),
                        upstream.dialect, yaml_text(reads(upstream.base_url)));
       if (!upstream.api_key.empty())
         y += fmt::format(", api_key: {}", yaml_text(reads(upstream.api_key)));
+      // OpenAI answers Responses itself: nothing needs translating there.
+      if (upstream.base_url == "https://api.openai.com/v1") y += ", also_speaks: [responses]";
       if (upstream.timeout_s)
         y += fmt::format(", timeout_ms: {}", milliseconds(*upstream.timeout_s));
       y += "}\n";
@@ -258,11 +326,40 @@ class Importer {
       y += fmt::format("  {}: {{arms: [{}]}}\n", yaml_text(alias), yaml_text(group));
   }
 
+  void write_resilience() {
+    std::vector<std::string> parts;
+    if (file_.num_retries)
+      parts.push_back(
+          fmt::format("attempts: {}", std::clamp(std::llround(*file_.num_retries) + 1, 1ll, 10ll)));
+    std::string breaker;
+    if (file_.allowed_fails)
+      breaker =
+          fmt::format("failures: {}", std::clamp(std::llround(*file_.allowed_fails), 1ll, 1'000ll));
+    if (file_.cooldown_s)
+      breaker += fmt::format("{}cool_down_ms: {}, max_cool_down_ms: {}",
+                             breaker.empty() ? "" : ", ", milliseconds(*file_.cooldown_s),
+                             std::max<std::int64_t>(milliseconds(*file_.cooldown_s), 60'000));
+    if (!breaker.empty()) parts.push_back(fmt::format("breaker: {{{}}}", breaker));
+    if (!parts.empty()) out_.yaml += fmt::format("resilience: {{{}}}\n", fmt::join(parts, ", "));
+  }
+
   void write(const Model& model) {
     const LitellmDeployment& from = *model.from;
     std::string& y = out_.yaml;
-    y += fmt::format("  {}: {{upstream: {}", yaml_text(from.model_name), yaml_text(model.upstream));
+    y += fmt::format("  {}: {{upstream: ", yaml_text(from.model_name));
+    if (model.hosts.size() == 1) y += yaml_text(model.hosts[0].upstream);
+    for (std::size_t i = 0; i < model.hosts.size() && model.hosts.size() > 1; ++i) {
+      const Host& host = model.hosts[i];
+      y += i == 0 ? "[" : ", ";
+      y += host.name == from.model ? yaml_text(host.upstream)
+                                   : fmt::format("{{upstream: {}, name: {}}}",
+                                                 yaml_text(host.upstream), yaml_text(host.name));
+    }
+    if (model.hosts.size() > 1) y += "]";
     if (from.model != from.model_name) y += fmt::format(", name: {}", yaml_text(from.model));
+    if (!model.fallback.empty()) y += fmt::format(", fallback: {}", list(model.fallback));
+    if (from.max_output_tokens && *from.max_output_tokens >= 1)
+      y += fmt::format(", max_output: {}", std::llround(*from.max_output_tokens));
     if (from.max_input_tokens && *from.max_input_tokens >= 1)
       y += fmt::format(", context: {}", std::llround(*from.max_input_tokens));
     if (!from.supports.empty()) y += fmt::format(", supports: {}", list(from.supports));
@@ -272,6 +369,8 @@ class Importer {
                        *from.output_price * 1e6);
       if (from.cache_read_price)
         y += fmt::format(", cached_input: {:.6g}", *from.cache_read_price * 1e6);
+      if (from.cache_write_price)
+        y += fmt::format(", cache_write: {:.6g}", *from.cache_write_price * 1e6);
       y += "}";
     }
     y += "}\n";

@@ -16,7 +16,7 @@ ImportedConfig made(std::string_view yaml) {
 Config parsed(const ImportedConfig& imported) {
   const auto environment = [](const std::string& name) {
     return std::optional<std::string>(name == "BASE" ? "http://10.0.0.7:9000/v1"
-                                                     : "secret-" + name);
+                                                     : "secret-of-24-characters-" + name);
   };
   auto config = parse_config(imported.yaml, ".", environment);
   EXPECT_TRUE(config) << config.error().message << "\n" << imported.yaml;
@@ -48,9 +48,9 @@ model_list:
   };
   EXPECT_EQ(config.models[0].upstream_name, "llama-3.3-70b-versatile");
   EXPECT_EQ(upstream(0).base_url.host, "api.groq.com");
-  EXPECT_EQ(upstream(0).api_key.reveal(), "secret-MY_GROQ");
+  EXPECT_EQ(upstream(0).api_key.reveal(), "secret-of-24-characters-MY_GROQ");
   EXPECT_EQ(upstream(1).base_url.host, "api.openai.com");
-  EXPECT_EQ(upstream(1).api_key.reveal(), "secret-OPENAI_API_KEY");
+  EXPECT_EQ(upstream(1).api_key.reveal(), "secret-of-24-characters-OPENAI_API_KEY");
   EXPECT_EQ(config.models[2].upstream_name, "llama3:8b");
   EXPECT_EQ(upstream(2).base_url.path, "/v1");
   EXPECT_TRUE(upstream(2).api_key.empty());
@@ -140,6 +140,71 @@ router_settings: {model_group_alias: {"gpt-4": gpt-4o, lost: nobody}}
   EXPECT_EQ(config.routes[0].name, "gpt-4");
   EXPECT_EQ(config.routes[0].arms[0].label, "gpt-4o");
   EXPECT_FALSE(why(imported.left_out, "router_settings.model_group_alias.lost").empty());
+}
+
+TEST(ImportLitellm, DeploymentsOfOneNameAreHostsOfOneModel) {
+  const ImportedConfig imported = made(R"(
+model_list:
+  - model_name: gpt
+    litellm_params: {model: openai/gpt-4o, api_key: os.environ/A}
+  - model_name: gpt
+    litellm_params: {model: azure/gpt-eu, api_base: "https://x.openai.azure.com", api_key: os.environ/B}
+  - model_name: gpt
+    litellm_params: {model: openai/gpt-4o, api_key: os.environ/A}
+)");
+  const Config config = parsed(imported);
+  ASSERT_EQ(config.models.size(), 1u);
+  const ModelConfig& model = config.models[0];
+  ASSERT_EQ(model.other_hosts.size(), 1u);
+  EXPECT_EQ(model.upstream_name, "gpt-4o");
+  EXPECT_EQ(model.other_hosts[0].upstream_name, "gpt-eu");
+  EXPECT_EQ(config.upstreams[model.other_hosts[0].upstream].base_url.path, "/openai/v1");
+  EXPECT_FALSE(why(imported.left_out, "model_list[2]").empty()) << "the same host twice";
+}
+
+TEST(ImportLitellm, FallbacksRetriesAndCooldownsAreCarriedOver) {
+  const ImportedConfig imported = made(R"(
+model_list:
+  - model_name: a
+    litellm_params: {model: openai/a}
+  - model_name: b
+    litellm_params: {model: anthropic/claude-b}
+  - model_name: c
+    litellm_params: {model: groq/c}
+router_settings: {num_retries: 2, allowed_fails: 3, cooldown_time: 30, fallbacks: [{a: [b, nobody]}, {lost: [a]}]}
+litellm_settings: {num_retries: 9, default_fallbacks: [c]}
+)");
+  const Config config = parsed(imported);
+  EXPECT_EQ(config.resilience.attempts, 3u) << "router_settings win";
+  const auto& host = config.upstreams[config.models[0].upstream].resilience;
+  EXPECT_EQ(host.breaker.failures, 3u);
+  EXPECT_EQ(config.models[0].fallback.size(), 2u) << "b, then the default c";
+  EXPECT_EQ(config.models[1].fallback.size(), 1u);
+  EXPECT_EQ(config.models[2].fallback.size(), 0u) << "it does not stand in for itself";
+  EXPECT_EQ(config.upstreams[config.models[1].upstream].dialect, "anthropic");
+  EXPECT_FALSE(why(imported.left_out, "fallbacks.a").empty());
+  EXPECT_FALSE(why(imported.left_out, "fallbacks.lost").empty());
+}
+
+TEST(ImportLitellm, TheMasterKeyIsAKeyAndTheBudgetIsItsLimit) {
+  constexpr const char* kModel =
+      "model_list: [{model_name: a, litellm_params: {model: openai/a}}]\n";
+  const ImportedConfig monthly =
+      made(std::string(kModel) +
+           "general_settings: {master_key: os.environ/MASTER_KEY_OF_OURS}\n"
+           "litellm_settings: {max_budget: 100, budget_duration: 30d}\n");
+  EXPECT_NE(monthly.yaml.find("usd_per_month: 100"), std::string::npos) << monthly.yaml;
+  const Config config = parsed(monthly);
+  ASSERT_EQ(config.keys.size(), 1u);
+  const ImportedConfig odd = made(std::string(kModel) +
+                                  "general_settings: {master_key: sk-1234}\n"
+                                  "litellm_settings: {max_budget: 100, budget_duration: 7d}\n");
+  EXPECT_EQ(odd.yaml.find("1234"), std::string::npos);
+  EXPECT_NE(odd.yaml.find("${LITELLM_MASTER_KEY}"), std::string::npos);
+  EXPECT_FALSE(why(odd.left_out, "litellm_settings.budget_duration").empty());
+  const ImportedConfig keyless =
+      made(std::string(kModel) + "litellm_settings: {max_budget: 100}\n");
+  EXPECT_FALSE(why(keyless.left_out, "litellm_settings.max_budget").empty());
 }
 
 TEST(ImportLitellm, OddNamesSurviveTheWayThroughYaml) {

@@ -173,7 +173,11 @@ struct Metrics::Table {
 };
 
 Metrics::Metrics(std::size_t workers, const state::Ledger& ledger, std::string version)
-    : workers_(workers), ledger_(ledger), version_(std::move(version)), connections_(workers) {
+    : workers_(workers),
+      ledger_(ledger),
+      version_(std::move(version)),
+      connections_(workers),
+      resilience_(workers) {
   tables_.push_back(std::make_unique<Table>(MetricLabels{}, workers_));
   current_.store(tables_.back().get(), std::memory_order_release);
 }
@@ -346,6 +350,8 @@ std::vector<MetricFamily> Metrics::Collect() const {
   }
   for (MetricFamily* of : {&upstream, &first, &tokens, &cost, &unknown})
     out.push_back(std::move(*of));
+
+  for (MetricFamily& of : resilience_.collect()) out.push_back(std::move(of));
 
   std::int64_t open = 0;
   for (const Connections& c : connections_) {

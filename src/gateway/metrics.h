@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/resilience_metrics.h"
 #include "state/ledger.h"
 #include "state/record.h"
 
@@ -56,6 +57,7 @@ class Metrics final : public prometheus::Collectable {
   void record(std::size_t worker, const state::RequestRecord& record, std::int64_t decision_us);
   void connection_opened(std::size_t worker);
   void connection_closed(std::size_t worker);
+  ResilienceMetrics& resilience() { return resilience_; }
 
   /// For scrapes, from any thread.
   std::vector<prometheus::MetricFamily> Collect() const override;
@@ -76,6 +78,7 @@ class Metrics final : public prometheus::Collectable {
   };
   std::vector<Watched> watched_;
   std::vector<Connections> connections_;
+  ResilienceMetrics resilience_;
   std::atomic<Table*> current_;
   mutable std::mutex mutex_;  // guards tables_
   std::vector<std::unique_ptr<Table>>

@@ -56,7 +56,9 @@ void record_usage(const Choice& choice, const std::optional<wire::Usage>& usage,
   call.completion_tokens = counted.completion_tokens;
   call.cached_tokens = counted.cached_tokens;
   call.reasoning_tokens = counted.reasoning_tokens;
-  if (const auto cost = cost_of(*choice.model, counted)) call.cost = state::nano_usd(*cost);
+  if (const BilledTokens billed = billed_tokens(counted); usage && usage->prompt_tokens)
+    call.cache_write_tokens = billed.cache_write + billed.cache_write_1h;
+  call.cost = cost_of(*choice.model, counted, choice.images);
 }
 
 void record_reference(const Choice& choice, const state::CallRecord& call,
@@ -72,8 +74,7 @@ void record_reference(const Choice& choice, const state::CallRecord& call,
   wire::Usage usage;
   usage.prompt_tokens = call.prompt_tokens;
   usage.completion_tokens = call.completion_tokens;
-  if (const auto cost = cost_of(*reference.model, usage))
-    record.reference_cost = state::nano_usd(*cost);
+  record.reference_cost = cost_of(*reference.model, usage, choice.images);
 }
 
 }  // namespace rung::gateway

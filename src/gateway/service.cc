@@ -10,7 +10,9 @@
 #include <mutex>
 #include <thread>
 
+#include "gateway/admin_keys.h"
 #include "gateway/admin_server.h"
+#include "gateway/config_keys.h"
 #include "gateway/endpoints.h"
 #include "gateway/log.h"
 #include "gateway/worker.h"
@@ -54,9 +56,10 @@ Result<void> probe(const ListenAddress& address) {
   return {};
 }
 
-std::string url_of(const ListenAddress& address, std::uint16_t port) {
+std::string url_of(const ListenAddress& address, std::uint16_t port, bool tls = false) {
   const bool v6 = address.host.find(':') != std::string::npos;
-  return fmt::format("http://{}{}{}:{}", v6 ? "[" : "", address.host, v6 ? "]" : "", port);
+  return fmt::format("http{}://{}{}{}:{}", tls ? "s" : "", v6 ? "[" : "", address.host,
+                     v6 ? "]" : "", port);
 }
 
 class Service {
@@ -72,6 +75,8 @@ class Service {
     const Config& c = *snapshot_->config;
     set_log_format(c.observe.log.json);
     if (auto tls = prepare_tls(c); !tls) return tls.error();
+    auto server_tls = load_server_tls(c);
+    if (!server_tls) return server_tls.error().with(file_.string());
     const std::size_t workers =
         c.workers != 0 ? c.workers : std::max(1u, std::thread::hardware_concurrency());
     state::LedgerOptions options;
@@ -82,11 +87,20 @@ class Service {
     if (!ledger) return ledger.error();
     ledger_ = *std::move(ledger);
     metrics_ = std::make_unique<Metrics>(workers, *ledger_, RUNG_VERSION);
-    shared_ = std::make_unique<Shared>(*ledger_, *metrics_, tls_.get(), clock_);
+    keys_ = std::make_unique<Keys>(clock_, [this]() -> Result<state::SpentBefore> {
+      // What waits for its batch counts too.
+      if (auto flushed = ledger_->flush(); !flushed && ledger_->stats().waiting > 0)
+        return flushed.error();
+      return state::spent_before(ledger_->reader_path(), clock_.wall_us());
+    });
+    if (auto known = keys_->configure(c); !known) return known.error();
+    if (auto safe = check_reach(c, keys_->asks()); !safe) return safe.error().with(file_.string());
+    shared_ = std::make_unique<Shared>(*ledger_, *metrics_, tls_.get(), clock_, *keys_);
     start_sessions(c);
     if (auto traced = start_traces(c, workers); !traced) return traced.error();
     metrics_->serve(*snapshot_);
-    if (auto started = start_workers(workers, c); !started) return started.error();
+    if (auto started = start_workers(workers, c, *std::move(server_tls)); !started)
+      return started.error();
     if (c.admin) {
       auto admin = AdminServer::start(*c.admin, *ledger_, admin_options(c));
       if (!admin) return admin.error();
@@ -94,10 +108,15 @@ class Service {
     }
     for (auto& worker : workers_) threads_.emplace_back([&loop = worker->loop()] { loop.run(); });
     spdlog::info("listening on {} with {} workers; routes: {}",
-                 url_of(c.listen, servers_[0]->port()), workers, route_names());
+                 url_of(c.listen, servers_[0]->port(), c.tls.has_value()), workers, route_names());
     if (admin_) spdlog::info("dashboard on {}", url_of(*c.admin, admin_->port()));
     if (!ledger_->is_enabled())
-      spdlog::warn("the ledger is off: nothing is recorded, nothing can be learnt");
+      spdlog::warn(
+          "the ledger is off: nothing is recorded, nothing can be learnt, and budgets "
+          "begin anew with each start");
+    if (!keys_->asks() && !is_loopback(c.listen))
+      spdlog::warn("insecure: whoever can reach {} may spend your money",
+                   url_of(c.listen, c.listen.port));
     return {};
   }
 
@@ -107,6 +126,7 @@ class Service {
       const int signal = sigtimedwait(&signals, nullptr, &patience);
       if (signal == SIGTERM || signal == SIGINT) return;
       watch_ledger();
+      watch_keys();
       const FileStamp now(file_);
       if (signal == SIGHUP || !(now == stamp_)) {
         stamp_ = now;
@@ -156,7 +176,13 @@ class Service {
 
   AdminOptions admin_options(const Config& config) {
     AdminOptions options;
-    options.endpoint = url_of(config.listen, servers_[0]->port());
+    options.token = config.admin_token.reveal();
+    options.allowed_hosts = config.admin_hosts;
+    options.endpoint = url_of(config.listen, servers_[0]->port(), config.tls.has_value());
+    options.manages = KeysApi::owns;
+    options.manage = [api = KeysApi(*keys_, *ledger_, clock_)](auto&&... request) {
+      return api.handle(request...);
+    };
     options.routes = [this] {
       std::vector<AdminRoute> routes;
       const std::lock_guard lock(snapshot_mutex_);
@@ -212,17 +238,28 @@ class Service {
     return {};
   }
 
-  Result<void> start_workers(std::size_t count, const Config& config) {
+  static Result<std::shared_ptr<const ServerTls>> load_server_tls(const Config& config) {
+    if (!config.tls) return std::shared_ptr<const ServerTls>();
+    return ServerTls::load(*config.tls);
+  }
+
+  Result<void> start_workers(std::size_t count, const Config& config,
+                             std::shared_ptr<const ServerTls> tls) {
     if (config.listen.port != 0)
       if (auto free = probe(config.listen); !free) return free.error();
     ServerOptions options{.host = config.listen.host,
                           .port = config.listen.port,
                           .reuse_port = count > 1,
-                          .max_body_bytes = config.max_body_bytes};
+                          .max_body_bytes = config.max_body_bytes,
+                          .tls = std::move(tls)};
     for (std::size_t i = 0; i < count; ++i) {
       workers_.push_back(std::make_unique<Worker>(*shared_, i));
       Worker& worker = *workers_.back();
       worker.serve(snapshot_);
+      options.check_head = [&worker](const HttpRequestHead& head,
+                                     std::shared_ptr<const void>& context) {
+        return check_credentials(worker, head, context);
+      };
       auto server = Server::listen(worker.loop(), options, [&worker](Exchange& exchange) {
         return answer(worker, exchange);
       });
@@ -252,9 +289,9 @@ class Service {
     if (!snapshot)
       return spdlog::error("the new configuration is refused, the old one stays: {}: {}",
                            file_.string(), snapshot.error().message);
-    if (auto tls = prepare_tls(*(*snapshot)->config); !tls)
+    if (auto applied = apply_security(*(*snapshot)->config); !applied)
       return spdlog::error("the new configuration is refused, the old one stays: {}",
-                           tls.error().message);
+                           applied.error().message);
     shared_->tls = tls_.get();
     {
       const std::lock_guard lock(snapshot_mutex_);
@@ -264,6 +301,29 @@ class Service {
     for (auto& worker : workers_)
       worker->loop().post([&w = *worker, snapshot = snapshot_] { w.serve(snapshot); });
     spdlog::info("{} is in force; routes: {}", file_.string(), route_names());
+  }
+
+  /// What the new configuration says of TLS, keys and limits. Nothing has changed after an error.
+  Result<void> apply_security(const Config& config) {
+    if (auto tls = prepare_tls(config); !tls) return tls;
+    auto server_tls = load_server_tls(config);
+    if (!server_tls) return server_tls.error();
+    if (config.tls.has_value() != snapshot_->config->tls.has_value())
+      spdlog::warn("turning `tls` on or off takes effect at the next start only");
+    if (auto known = keys_->configure(config); !known) return known;
+    if (config.tls.has_value() && snapshot_->config->tls.has_value())
+      for (std::size_t i = 0; i < workers_.size(); ++i)
+        workers_[i]->loop().post(
+            [&server = *servers_[i], tls = *server_tls] { server.set_tls(tls); });
+    return {};
+  }
+
+  void watch_keys() {
+    const auto read = keys_->poll();
+    const std::string trouble = read ? std::string() : read.error().message;
+    if (trouble != key_trouble_ && !trouble.empty())
+      spdlog::error("the key store cannot be read, its keys stay as they were: {}", trouble);
+    key_trouble_ = trouble;
   }
 
   void watch_ledger() {
@@ -293,6 +353,8 @@ class Service {
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Sessions> sessions_;
   std::unique_ptr<TraceExporter> traces_;
+  std::unique_ptr<Keys> keys_;
+  std::string key_trouble_;
   std::unique_ptr<Shared> shared_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Server>> servers_;
@@ -325,6 +387,14 @@ Result<void> check(const std::filesystem::path& config_file, std::string& summar
   auto snapshot = make_snapshot(*std::move(config));
   if (!snapshot) return snapshot.error().with(config_file.string());
   const Config& c = *(*snapshot)->config;
+  std::error_code ignored;
+  const bool has_keys =
+      c.asks_for_keys || !c.key_store.empty() ||
+      (!c.ledger.path.empty() &&
+       std::filesystem::exists(state::key_store_beside(c.ledger.path), ignored));
+  if (auto safe = check_reach(c, has_keys); !safe) return safe.error().with(config_file.string());
+  if (c.tls)
+    if (auto tls = ServerTls::load(*c.tls); !tls) return tls.error().with(config_file.string());
   summary = fmt::format("{}: {} upstreams, {} models, {} routes\n", config_file.string(),
                         c.upstreams.size(), c.models.size(), c.routes.size());
   for (const auto& route : (*snapshot)->routes) {

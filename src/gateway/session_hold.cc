@@ -149,8 +149,12 @@ void SessionHold::claim(const state::RequestRecord& record, std::int64_t now_us)
 }
 
 void SessionHold::note(const state::RequestRecord& record, std::int64_t now_us) const {
-  if (sessions_ == nullptr || record.outcome != state::Outcome::kOk || record.calls.empty()) return;
-  const state::CallRecord& call = record.calls.back();
+  if (sessions_ == nullptr || record.outcome != state::Outcome::kOk) return;
+  const auto last = std::find_if(
+      record.calls.rbegin(), record.calls.rend(),
+      [](const state::CallRecord& call) { return call.outcome == state::Outcome::kOk; });
+  if (last == record.calls.rend()) return;
+  const state::CallRecord& call = *last;
   SessionTurn turn;
   turn.arm = hash64(record.arm);
   turn.model = hash64(record.served_model);

@@ -51,11 +51,24 @@ YamlSection::YamlSection(const YAML::Node& node, std::string path, const Resolve
 bool YamlSection::has(const char* key) const { return node_.IsMap() && node_[key].IsDefined(); }
 
 YAML::Node YamlSection::take(const char* key) {
-  known_.emplace_back(key);
+  if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
   return node_.IsMap() ? node_[key] : YAML::Node(YAML::NodeType::Undefined);
 }
 
 YAML::Node YamlSection::child(const char* key) { return take(key); }
+
+YamlSection YamlSection::part(const char* key) {
+  return YamlSection(take(key), path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key),
+                     resolve_);
+}
+
+YamlSection YamlSection::item(const char* key, const YAML::Node& node) const {
+  return YamlSection(node, fmt::format("{}.{}", path_, key), resolve_);
+}
+
+std::string YamlSection::line_of_key(const char* key) const {
+  return has(key) ? line_of(node_[key]) : std::string();
+}
 
 void YamlSection::fail(const YAML::Node& node, std::string_view sentence) {
   fail(Error{ErrorCode::kInvalidConfig, fmt::format("{}{}", line_of(node), sentence)});

@@ -32,6 +32,12 @@ class YamlSection {
   std::vector<std::string> strings(const char* key);
   /// A nested value of any kind; undefined if absent. The caller reads it.
   YAML::Node child(const char* key);
+  /// A nested mapping, read in the same way; requires has(key).
+  YamlSection part(const char* key);
+  /// The same for an item of the list `key`.
+  YamlSection item(const char* key, const YAML::Node& node) const;
+  /// "line 12: ", of the key's value; "" if it is absent.
+  std::string line_of_key(const char* key) const;
   bool has(const char* key) const;
 
   /// Keeps the first error, with the line of `key` (of the section itself if the key is absent).

@@ -185,6 +185,7 @@ bool ClientResponse::complete() const { return connection_->complete(); }
 void ClientResponse::set_deadline(Deadline deadline) { connection_->set_deadline(deadline); }
 TimePoint ClientResponse::first_byte() const { return connection_->first_byte(); }
 Task<Result<std::string_view>> ClientResponse::read() { return connection_->read_body(); }
+Task<bool> ClientResponse::wait(TimePoint patience) { return connection_->wait_body(patience); }
 
 Task<Result<std::string>> ClientResponse::read_all(std::size_t limit) {
   // A plain parameter-less coroutine on the connection: the response may be moved while this one

@@ -86,6 +86,9 @@ class ClientResponse {
   /// The next piece of the body as it arrives, chunked framing removed; empty is the proper end.
   /// Errors: kUpstream (cut short, malformed), kTimeout, kCancelled.
   Task<Result<std::string_view>> read();
+  /// Waits until bytes have come or an end, for read() to tell, at most until `patience`, which does
+  /// no harm to the connection. False: nothing came by then. The last piece is no longer valid.
+  Task<bool> wait(TimePoint patience);
   /// What is left of the body, at most `limit` bytes (kTooLarge beyond). At least 64 allocated
   /// bytes follow it.
   Task<Result<std::string>> read_all(std::size_t limit);

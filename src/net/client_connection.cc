@@ -113,8 +113,9 @@ Error ClientConnection::malformed(std::string_view why) const {
   return {ErrorCode::kUpstream, pool_.name + ": malformed response: " + std::string(why)};
 }
 
-Error ClientConnection::failure(const IoResult& result, std::string_view during) const {
+Error ClientConnection::failure(const IoResult& result, std::string_view during) {
   if (ended_ != Ended::kNo) return ended_error(during);
+  was_reset_ = was_reset_ || result.error == ECONNRESET;
   std::string why = "connection closed by the host";
   if (result.state == IoState::kError) {
     why = result.error != 0  ? errno_text(result.error)
@@ -223,6 +224,8 @@ Task<Result<void>> ClientConnection::exchange(const ClientRequest& request) {
   scanner_.reset();
   decoder_.reset();
   body_ = Body::kNone;
+  early_.reset();
+  was_reset_ = false;
   in_base_ = in_begin_ = in_end_ = received_ = 0;
   interim_ = 0;
   sent_before_ = sent_on_wire();
@@ -367,11 +370,12 @@ Result<void> ClientConnection::parse_head(std::size_t head_size) {
   return {};
 }
 
-Task<Result<std::string_view>> ClientConnection::read_body() {
+/// The next piece or the end, if it is here; empty: it is still to come.
+std::optional<Result<std::string_view>> ClientConnection::try_body() {
   const std::string_view during = "in the middle of the response";
   for (;;) {
-    if (body_ == Body::kEnd) co_return std::string_view{};
-    if (ended_ != Ended::kNo) co_return ended_error(during);
+    if (body_ == Body::kEnd) return Result(std::string_view{});
+    if (ended_ != Ended::kNo) return ended_error(during);
     // 1. What is already here.
     std::string_view bytes(in_.get() + in_begin_, in_end_ - in_begin_);
     if (!bytes.empty()) {
@@ -379,11 +383,11 @@ Task<Result<std::string_view>> ClientConnection::read_body() {
         const ChunkedDecoder::Step step = decoder_.next(bytes);
         if (decoder_.bad()) {
           close();
-          co_return malformed(decoder_.why());
+          return malformed(decoder_.why());
         }
         in_begin_ += step.consumed;
         if (decoder_.done()) body_ = Body::kEnd;
-        if (!step.data.empty()) co_return step.data;
+        if (!step.data.empty()) return step.data;
         continue;
       }
       if (body_ == Body::kLength) {
@@ -393,28 +397,50 @@ Task<Result<std::string_view>> ClientConnection::read_body() {
         if (left_ == 0) body_ = Body::kEnd;
       }
       in_begin_ += bytes.size();
-      co_return bytes;
+      return bytes;
     }
     // 2. More from the host, into the room behind the head.
     in_begin_ = in_end_ = in_base_;
     const IoResult got = readable() ? read(in_.get() + in_base_, in_size_ - in_base_)
                                     : IoResult{IoState::kWouldBlock, 0, 0};
-    if (got.state == IoState::kWouldBlock) {
-      co_await changed();
-    } else if (got.state == IoState::kOk) {
+    if (got.state == IoState::kWouldBlock) return std::nullopt;
+    if (got.state == IoState::kOk) {
       in_end_ += got.bytes;
     } else if (got.state == IoState::kEof && body_ == Body::kUntilClose) {
       body_ = Body::kEnd;
     } else {
       const Error error = failure(got, during);
       close();
-      co_return error;
+      return error;
     }
   }
 }
 
+Task<Result<std::string_view>> ClientConnection::read_body() {
+  for (;;) {
+    if (early_) co_return *std::exchange(early_, std::nullopt);
+    if (auto piece = try_body()) co_return *std::move(piece);
+    co_await changed();
+  }
+}
+
+Task<bool> ClientConnection::wait_body(TimePoint patience) {
+  Timer alarm(loop(), [](void* self) { static_cast<ClientConnection*>(self)->wake(); }, this);
+  while (!early_) {
+    early_ = try_body();
+    if (early_) break;
+    if (loop().now() >= patience) co_return false;
+    alarm.set(patience);
+    co_await changed();
+  }
+  co_return true;
+}
+
 bool ClientConnection::untouched() const {
   if (ended_ != Ended::kNo || received_ > 0 || !is_open()) return false;
+  // After a FIN, a reset is EPIPE. One without is by a host that lived, and may have read what its
+  // kernel had not acknowledged yet.
+  if (was_reset_) return false;
   tcp_info info{};
   socklen_t size = sizeof info;
   if (::getsockopt(fd(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return false;

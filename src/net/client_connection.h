@@ -2,6 +2,7 @@
 // One connection of a ClientPool (client.h). Private to the client.
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "net/client.h"
@@ -25,6 +26,7 @@ class ClientConnection final : public Socket {
   /// Sends the request and reads the head of its response.
   Task<Result<void>> exchange(const ClientRequest& request);
   Task<Result<std::string_view>> read_body();
+  Task<bool> wait_body(TimePoint patience);
 
   const HttpResponseHead& head() const { return head_; }
   bool complete() const { return body_ == Body::kEnd; }
@@ -54,10 +56,11 @@ class ClientConnection final : public Socket {
   Task<Result<void>> read_head();
   Result<void> parse_head(std::size_t head_size);
   IoResult receive();
+  std::optional<Result<std::string_view>> try_body();
   Result<bool> take_head();
   std::uint64_t sent_on_wire() const;
   Error malformed(std::string_view why) const;
-  Error failure(const IoResult& result, std::string_view during) const;
+  Error failure(const IoResult& result, std::string_view during);
   Error ended_error(std::string_view during) const;
   void on_change() override;
 
@@ -76,9 +79,10 @@ class ClientConnection final : public Socket {
   HeadScanner scanner_;
   HttpResponseHead head_;
   Body body_ = Body::kNone;
-  std::uint64_t left_ = 0;  // kLength
+  std::optional<Result<std::string_view>> early_;  // what wait_body() found, for read_body()
+  std::uint64_t left_ = 0;                         // kLength
   ChunkedDecoder decoder_;
-  bool head_request_ = false, unsent_ = false;
+  bool head_request_ = false, unsent_ = false, was_reset_ = false;
   TimePoint first_byte_;
   std::uint64_t sent_before_ = 0;  // bytes sent on the wire before this request
   std::uint64_t sent_ = 0;         // with it

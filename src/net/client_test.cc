@@ -275,7 +275,9 @@ TEST(ClientPool, TimesOutWithASentence) {
 
 TEST(ClientPool, SaysWhoRefusedAndWhoseNameIsUnknown) {
   std::uint16_t closed = 0;
-  { closed = RawListener().port(); }
+  {
+    closed = RawListener().port();
+  }
   Loop loop;
   ClientPool pool(loop, url_of(closed));
   ClientPool nameless(loop, *parse_url("http://no-such-host.invalid:81"));
@@ -581,6 +583,32 @@ TEST(Proxy, AClientThatLeavesCancelsTheUpstream) {
   EXPECT_NE(whole.find("piece4"), std::string::npos);
   EXPECT_NE(cut.find("half of it"), std::string::npos);
   EXPECT_EQ(cut.find("0\r\n\r\n"), std::string::npos);
+}
+
+TEST(ClientPool, WaitingPatientlyForABodyDoesItNoHarm) {
+  ServerThread server([](Exchange& exchange) -> Task<void> {
+    (void)co_await exchange.start(200, kText);
+    (void)co_await exchange.write("first");
+    (void)co_await exchange.loop().sleep_for(milliseconds(60));
+    (void)co_await exchange.write("second");
+    (void)co_await exchange.finish();
+  });
+  Loop loop;
+  ClientPool pool(loop, url_of(server.port()));
+  auto body = [&]() -> Task<void> {
+    auto response = co_await pool.request({}, {}, {});
+    EXPECT_TRUE(response);
+    if (!response) co_return;
+    EXPECT_TRUE(co_await response->wait(loop.now() + std::chrono::seconds(5)));
+    auto first = co_await response->read();
+    EXPECT_TRUE(first && *first == "first");
+    EXPECT_FALSE(co_await response->wait(loop.now() + milliseconds(10)));
+    EXPECT_TRUE(co_await response->wait(loop.now() + std::chrono::seconds(5)));
+    auto rest = co_await response->read_all(100);
+    EXPECT_TRUE(rest && *rest == "second");
+    EXPECT_TRUE(co_await response->wait(loop.now() + std::chrono::seconds(5))) << "the end is news";
+  };
+  run(loop, body());
 }
 
 TEST(Proxy, IsDestroyedInTheMiddleOfEverythingWithoutLeaks) {

@@ -37,8 +37,7 @@ Server::Impl::Impl(Loop& its_loop, ServerOptions its_options, Handler its_handle
       options(std::move(its_options)),
       handler(std::move(its_handler)),
       all_closed(its_loop),
-      accept_again_(
-          its_loop, [](void* self) { static_cast<Impl*>(self)->accept_all(); }, this) {}
+      accept_again_(its_loop, [](void* self) { static_cast<Impl*>(self)->accept_all(); }, this) {}
 
 Server::Impl::~Impl() {
   close_listener();
@@ -145,6 +144,8 @@ Result<std::unique_ptr<Server>> Server::listen(Loop& loop, ServerOptions options
 
 std::uint16_t Server::port() const { return impl_->port; }
 const ServerCounters& Server::counters() const { return impl_->counters; }
+
+void Server::set_tls(std::shared_ptr<const ServerTls> tls) { impl_->options.tls = std::move(tls); }
 
 Task<void> Server::drain(Deadline deadline) {
   impl_->close_listener();

@@ -19,18 +19,29 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "net/cancel.h"
 #include "net/http_parser.h"
 #include "net/loop.h"
+#include "net/server_tls.h"
 #include "net/task.h"
 
 namespace rung {
 
 class ServerConnection;
+
+/// Why a request is refused by its head alone.
+struct HeadRefusal {
+  int status = 401;
+  std::vector<std::pair<std::string, std::string>> headers;  // besides the usual ones
+  std::string body;                                          // JSON
+};
 
 struct ServerOptions {
   std::string host = "127.0.0.1";  // a numeric address, IPv4 or IPv6, or "localhost"
@@ -44,6 +55,16 @@ struct ServerOptions {
       10'000};  // from the first byte of a request to the end of its head
   std::chrono::milliseconds body_timeout{60'000};   // without any byte of the body coming in
   std::chrono::milliseconds write_timeout{60'000};  // without any byte of the response going out
+  /// Bodies and responses must also move at least so fast after that time, so that nobody holds a
+  /// connection by a byte now and then; bytes a second.
+  std::uint64_t least_rate = 512;
+  /// Null: plain HTTP.
+  std::shared_ptr<const ServerTls> tls = nullptr;
+  /// Asked when a head is complete, before any of its body is read; null: every head is good. What
+  /// it leaves in `context` goes with the request (Exchange::context).
+  std::function<std::optional<HeadRefusal>(const HttpRequestHead& head,
+                                           std::shared_ptr<const void>& context)>
+      check_head = nullptr;
 };
 
 struct ServerCounters {
@@ -71,6 +92,8 @@ class Exchange {
   std::string& body();
   /// "127.0.0.1:50312".
   std::string_view peer() const;
+  /// What ServerOptions::check_head left for this request; null without it.
+  const std::shared_ptr<const void>& context() const;
   /// When the head was complete.
   TimePoint received() const;
   Loop& loop() const;
@@ -140,6 +163,8 @@ class Server {
 
   std::uint16_t port() const;
   const ServerCounters& counters() const;
+  /// For connections that come from now on: a renewed certificate. On the loop's thread.
+  void set_tls(std::shared_ptr<const ServerTls> tls);
   /// Graceful stop: accepts no more, closes idle connections, lets running requests end with
   /// `connection: close`. Resolves when all are closed or at the deadline, when the rest is cut
   /// off.

@@ -1,6 +1,7 @@
 #include "net/server_connection.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 
@@ -55,6 +56,7 @@ void ServerConnection::drain() {
 
 Task<void> ServerConnection::serve(std::unique_ptr<ServerConnection> self) {
   ServerConnection& c = *self;
+  if (c.server_.options.tls && !co_await c.greet()) co_return;
   for (;;) {
     // 1. The head. The idle time-out runs until its first byte, the head time-out from there on.
     bool begun = c.in_end_ > c.in_begin_;
@@ -88,6 +90,8 @@ Task<void> ServerConnection::serve(std::unique_ptr<ServerConnection> self) {
       c.head_.method = {};  // nothing of a bad head is to be used
       c.head_.minor_version = 1;
       c.refuse(head.status, head.why);
+    } else if (!c.head_is_good()) {
+      // Refused by its head: its body is not read.
     } else if (c.head_.chunked || c.head_.content_length.value_or(0) > 0) {
       const bool whole = co_await c.read_body();
       if (!whole && !c.started_) co_return;
@@ -130,6 +134,22 @@ Task<void> ServerConnection::serve(std::unique_ptr<ServerConnection> self) {
     c.next_request();
   }
   co_await c.linger();
+}
+
+Task<bool> ServerConnection::greet() {
+  ssl_st* ssl = server_.options.tls->accept(fd());
+  if (ssl == nullptr) co_return false;
+  set_tls(ssl);
+  timer_.set(loop().now() + server_.options.head_timeout);
+  for (;;) {
+    const IoResult step = handshake();
+    if (step.state == IoState::kOk) break;
+    if (step.state != IoState::kWouldBlock) co_return false;
+    co_await changed();
+    if (timed_out_ || !is_open() || draining_) co_return false;
+  }
+  timer_.clear();
+  co_return true;
 }
 
 /// Closes in a way that lets the client read the response although it may still be sending.
@@ -176,6 +196,7 @@ void ServerConnection::next_request() {
   if (out_.capacity() > kKeptOutput) out_.shrink_to_fit();
   if (body_.capacity() > kFirstBody) std::string().swap(body_);
   body_written_ = 0;
+  context_.reset();
   started_ = ended_ = aborted_ = chunked_out_ = bodiless_ = false;
   gone_.reset();
 }
@@ -194,6 +215,26 @@ ParseResult ServerConnection::next_head() {
   received_ = loop().now();
   if (!head_.keep_alive) close_after_ = true;
   return parsed;
+}
+
+bool ServerConnection::head_is_good() {
+  context_.reset();
+  if (!server_.options.check_head) return true;
+  const std::optional<HeadRefusal> refusal = server_.options.check_head(head_, context_);
+  if (!refusal) return true;
+  ++server_.counters.bad_requests;
+  // The connection can be used again only where nothing of this request is left in it.
+  if (head_.chunked || head_.content_length.value_or(0) > 0) close_after_ = true;
+  std::vector<HttpHeader> headers{{"content-type", "application/json"}};
+  for (const auto& [name, value] : refusal->headers) headers.push_back({name, value});
+  respond(refusal->status, headers, refusal->body);
+  return false;
+}
+
+TimePoint ServerConnection::patience(std::chrono::milliseconds quiet, TimePoint began,
+                                     std::uint64_t moved) const {
+  const auto earned = std::chrono::seconds(moved / server_.options.least_rate);
+  return std::min(loop().now() + quiet, began + quiet + earned);
 }
 
 /// Reads once into in_, while a head is incomplete (so that nothing points into it).
@@ -253,6 +294,7 @@ Task<bool> ServerConnection::read_body() {
 }
 
 Task<bool> ServerConnection::read_plain_body(std::size_t length) {
+  const TimePoint began = loop().now();
   std::size_t have = in_end_ - in_begin_;
   body_.reserve(std::min(length, kFirstBody) + kSlack);
   body_.assign(in_.get() + in_begin_, have);
@@ -267,7 +309,7 @@ Task<bool> ServerConnection::read_plain_body(std::size_t length) {
     const IoResult got = read(body_.data() + have, body_.size() - have);
     if (got.state == IoState::kOk) {
       have += got.bytes;
-      timer_.set(loop().now() + server_.options.body_timeout);
+      timer_.set(patience(server_.options.body_timeout, began, have));
     } else if (got.state == IoState::kWouldBlock) {
       co_await changed();
       if (timed_out_ || !is_open()) co_return false;
@@ -280,6 +322,8 @@ Task<bool> ServerConnection::read_plain_body(std::size_t length) {
 
 Task<bool> ServerConnection::read_chunked_body() {
   ChunkedDecoder decoder;
+  const TimePoint began = loop().now();
+  std::uint64_t received = 0;
   // What came with the head is decoded in place; later bytes go through the scratch of the server.
   std::string_view bytes(in_.get() + in_begin_, in_end_ - in_begin_);
   bool from_input = true;
@@ -305,7 +349,8 @@ Task<bool> ServerConnection::read_chunked_body() {
     const IoResult got = read(scratch.data(), scratch.size());
     if (got.state == IoState::kOk) {
       bytes = {scratch.data(), got.bytes};
-      timer_.set(loop().now() + server_.options.body_timeout);
+      received += got.bytes;
+      timer_.set(patience(server_.options.body_timeout, began, received));
     } else if (got.state == IoState::kWouldBlock) {
       co_await changed();
       if (timed_out_ || !is_open()) co_return false;
@@ -423,20 +468,42 @@ void ServerConnection::flush() {
   send_pieces(pieces);
 }
 
+/// Writes what the socket takes; false if the connection is broken. A write over TLS ends with its
+/// record, so there may be room for another one.
+bool ServerConnection::send_now(std::span<const iovec> pieces, std::size_t all, std::size_t& sent) {
+  std::array<iovec, 4> rest{};
+  RUNG_CHECK(pieces.size() <= rest.size(), "a response is sent in a few pieces");
+  std::copy(pieces.begin(), pieces.end(), rest.begin());
+  std::span<iovec> left(rest.data(), pieces.size());
+  for (;;) {
+    const IoResult done = Socket::write(left);
+    if (done.state == IoState::kError) {
+      fail(Failure::kGone);
+      return false;
+    }
+    if (done.state != IoState::kOk) return true;
+    sent += done.bytes;
+    sent_since_ += done.bytes;
+    if (sent == all || tls() == nullptr) return true;
+    std::size_t gone = done.bytes;
+    while (gone >= left.front().iov_len) {
+      gone -= left.front().iov_len;
+      left = left.subspan(1);
+    }
+    left.front().iov_base = static_cast<char*>(left.front().iov_base) + gone;
+    left.front().iov_len -= gone;
+  }
+}
+
 /// Sends pieces[0], which is the unsent part of out_, and the rest; what does not fit is copied
 /// into out_.
 void ServerConnection::send_pieces(std::span<iovec> pieces) {
   if (failed()) return;
   std::size_t sent = 0;
   if (writable()) {
-    const IoResult done = Socket::write(pieces);
-    if (done.state == IoState::kError) {
-      fail(Failure::kGone);
-      return;
-    }
-    if (done.state == IoState::kOk) sent = done.bytes;
     std::size_t all = 0;
     for (const iovec& piece : pieces) all += piece.iov_len;
+    if (!send_now(pieces, all, sent)) return;
     if (sent == all) {
       out_.clear();
       out_sent_ = 0;
@@ -462,8 +529,14 @@ void ServerConnection::send_pieces(std::span<iovec> pieces) {
 void ServerConnection::after_send() {
   if (unsent() == 0) {
     if (started_) timer_.clear();
+    blocked_since_ = {};
   } else if (started_) {
-    timer_.set(loop().now() + server_.options.write_timeout);
+    if (blocked_since_ == TimePoint{}) {
+      blocked_since_ = loop().now();
+      sent_since_ = 0;
+    }
+    // Time is given for bytes that the client took, not for those that we would like to send.
+    timer_.set(patience(server_.options.write_timeout, blocked_since_, sent_since_));
   }
   const std::size_t left = unsent();
   senders_.for_each([&](Exchange::SendOp& sender) {
@@ -512,6 +585,7 @@ void ServerConnection::on_time() {
 
 const HttpRequestHead& Exchange::head() const { return connection_.head_; }
 std::string& Exchange::body() { return connection_.body_; }
+const std::shared_ptr<const void>& Exchange::context() const { return connection_.context_; }
 std::string_view Exchange::peer() const { return connection_.peer_; }
 TimePoint Exchange::received() const { return connection_.received_; }
 Loop& Exchange::loop() const { return connection_.loop(); }

@@ -31,6 +31,9 @@ class ServerConnection final : public Socket, public ListNode {
   enum class Step { kGo, kWait, kEnd };
   enum class Failure { kNone, kGone, kTimeout };
 
+  /// The TLS handshake. False: it failed, or took too long.
+  Task<bool> greet();
+
   // Reading.
   ParseResult next_head();
   Step fill();
@@ -38,6 +41,9 @@ class ServerConnection final : public Socket, public ListNode {
   Task<bool> read_plain_body(std::size_t length);
   Task<bool> read_chunked_body();
   bool too_large();
+  /// When the body, or what is unsent, must have moved on: sooner where it moves too slowly.
+  TimePoint patience(std::chrono::milliseconds quiet, TimePoint began, std::uint64_t moved) const;
+  bool head_is_good();
   void refuse(int status, std::string_view why, std::string_view type = "invalid_request_error");
   void next_request();
 
@@ -51,6 +57,7 @@ class ServerConnection final : public Socket, public ListNode {
   void reset();
   void flush();
   void send_pieces(std::span<iovec> pieces);
+  bool send_now(std::span<const iovec> pieces, std::size_t all, std::size_t& sent);
   void after_send();
   std::size_t unsent() const { return out_.size() - out_sent_; }
   bool failed() const { return failure_ != Failure::kNone; }
@@ -74,11 +81,14 @@ class ServerConnection final : public Socket, public ListNode {
   std::string body_;
   bool eof_ = false;
   TimePoint received_;
+  std::shared_ptr<const void> context_;
 
   // Output.
   std::string out_;
   std::size_t out_sent_ = 0;
   std::uint64_t body_written_ = 0;
+  TimePoint blocked_since_{};     // unsent bytes wait since then
+  std::uint64_t sent_since_ = 0;  // bytes that went out since
   bool started_ = false, ended_ = false, aborted_ = false, reset_ = false, chunked_out_ = false,
        bodiless_ = false;
   bool close_after_ = false, draining_ = false;

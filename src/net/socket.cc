@@ -52,7 +52,13 @@ void Socket::close(bool reset) {
 }
 
 void Socket::shutdown_write() {
-  if (fd_ >= 0) ::shutdown(fd_, SHUT_WR);
+  if (fd_ < 0) return;
+  // A TLS client takes an end without this goodbye for a cut.
+  if (ssl_ != nullptr && !tls_broken_ && SSL_is_init_finished(ssl_) == 1) {
+    SSL_shutdown(ssl_);
+    ERR_clear_error();
+  }
+  ::shutdown(fd_, SHUT_WR);
 }
 
 void Socket::wake() {

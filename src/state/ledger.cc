@@ -310,6 +310,7 @@ class SqliteLedger final : public Ledger {
       if (auto opened = open_database(); !opened) return opened;
     }
     if (auto begun = db_->run("BEGIN IMMEDIATE"); !begun) return begun;
+    rows_->begin_batch();
     const std::size_t requests = std::min(backlog_.size(), kRowsPerTransaction);
     const std::size_t scores = requests == backlog_.size() ? feedback_backlog_.size() : 0;
     std::size_t refused = 0;
@@ -333,6 +334,7 @@ class SqliteLedger final : public Ledger {
         return abandon(done.error());
       }
     }
+    if (rows_->finish_batch() != SQLITE_DONE) return abandon(db_->error());
     if (auto done = db_->run("COMMIT"); !done) return abandon(done.error());
     forget(requests, scores);
     written_.fetch_add(requests - refused_requests, std::memory_order_relaxed);

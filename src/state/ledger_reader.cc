@@ -26,11 +26,12 @@ constexpr std::string_view kRequestColumns =
     "estimate_nano,"
     "reference_nano,outcome,http_status,error,streaming,gateway_us,first_byte_us,total_us,tokens_"
     "unknown,spent_nano,"
-    "cost_unknown FROM requests ";
+    "cost_unknown,charged_nano FROM requests ";
 constexpr std::string_view kCalls =
     "SELECT "
     "upstream,model,step,attempt,outcome,status,error,start_us,first_byte_us,end_us,prompt_tokens,"
-    "cached_tokens,completion_tokens,reasoning_tokens,usage_source,usage,cost_nano FROM calls "
+    "cached_tokens,completion_tokens,reasoning_tokens,usage_source,usage,cost_nano,"
+    "cache_write_tokens FROM calls "
     "WHERE request=? ORDER "
     "BY seq";
 constexpr std::string_view kFeedback =
@@ -114,6 +115,7 @@ StoredDecision read_request(const Statement& s) {
   stored.tokens_unknown = s.integer(++at);
   stored.spent = NanoUsd{s.integer(++at)};
   stored.cost_unknown = s.integer(++at);
+  r.charged = money(s.integer_or_null(++at));
   return stored;
 }
 
@@ -138,6 +140,7 @@ CallRecord read_call(const Statement& s) {
                                           : UsageSource::kNone;
   c.usage = s.text(++at);
   c.cost = money(s.integer_or_null(++at));
+  c.cache_write_tokens = s.integer_or_null(++at);
   return c;
 }
 

@@ -28,6 +28,8 @@ std::string_view name(Outcome outcome) {
       return "refused";
     case Outcome::kInternal:
       return "internal";
+    case Outcome::kCancelled:
+      return "cancelled";
   }
   return "internal";
 }

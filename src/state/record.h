@@ -42,11 +42,12 @@ enum class Outcome : std::uint8_t {
   kTimeout,        // a deadline passed
   kRefused,        // we said no: bad request, no credentials, over a limit, no eligible arm
   kInternal,       // our own fault
+  kCancelled,      // of a call: no longer wanted by us, such as a hedge that lost
 };
 inline constexpr Outcome kOutcomes[] = {
-    Outcome::kOk,      Outcome::kClientGone, Outcome::kUpstreamError,
-    Outcome::kTimeout, Outcome::kRefused,    Outcome::kInternal};
-/// "ok", "client_gone", "upstream_error", "timeout", "refused", "internal".
+    Outcome::kOk,      Outcome::kClientGone, Outcome::kUpstreamError, Outcome::kTimeout,
+    Outcome::kRefused, Outcome::kInternal,   Outcome::kCancelled};
+/// "ok", "client_gone", "upstream_error", "timeout", "refused", "internal", "cancelled".
 std::string_view name(Outcome outcome);
 std::optional<Outcome> parse_outcome(std::string_view name);
 
@@ -79,6 +80,8 @@ struct CallRecord {
   std::optional<std::int64_t> prompt_tokens;  // with the cached ones
   std::optional<std::int64_t>
       cached_tokens;  // read from the provider's cache, part of prompt_tokens
+  std::optional<std::int64_t>
+      cache_write_tokens;  // written to the provider's cache, part of prompt_tokens
   std::optional<std::int64_t> completion_tokens;  // with the reasoning ones
   std::optional<std::int64_t> reasoning_tokens;   // part of completion_tokens
   UsageSource usage_source = UsageSource::kNone;
@@ -112,6 +115,9 @@ struct RequestRecord {
   std::string reference_arm;                  // empty: the route names none
   std::optional<NanoUsd> reference_estimate;  // as predicted before the call
   std::optional<NanoUsd> reference_cost;      // its prices on the tokens that were really used
+  /// What the budgets of its key and its route were charged: the known costs of its calls, and what
+  /// was reserved for those whose cost is not known. Empty: the known costs.
+  std::optional<NanoUsd> charged;
   // What happened.
   std::vector<CallRecord> calls;  // in the order in which they started
   Outcome outcome = Outcome::kOk;

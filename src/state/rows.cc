@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "json/write.h"
+#include "state/limits.h"
 
 namespace rung::state {
 namespace {
@@ -20,10 +21,16 @@ constexpr std::string_view kInsertRequest =
     "byte_us,total_us,"
     "call_count,prompt_tokens,cached_tokens,completion_tokens,reasoning_tokens,tokens_unknown,"
     "tokens_estimated,"
-    "spent_nano,cost_unknown) "
-    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    "spent_nano,cost_unknown,charged_nano) "
+    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 constexpr std::string_view kInsertCall =
-    "INSERT INTO calls VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    "INSERT INTO calls VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+constexpr std::string_view kAddSpend =
+    "INSERT INTO spend VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT(scope,name,day) DO UPDATE SET "
+    "requests=requests+excluded.requests,prompt_tokens=prompt_tokens+excluded.prompt_tokens,"
+    "completion_tokens=completion_tokens+excluded.completion_tokens,"
+    "spent_nano=spent_nano+excluded.spent_nano,charged_nano=charged_nano+excluded.charged_nano,"
+    "cost_unknown=cost_unknown+excluded.cost_unknown";
 constexpr std::string_view kInsertFeedback =
     "INSERT INTO feedback(decision,score,source,comment,time_us) VALUES(?,?,?,?,?)";
 
@@ -118,8 +125,9 @@ Result<RowWriter> RowWriter::prepare(const Database& db) {
     std::string_view sql;
     Statement& into;
   };
-  for (const Want& want : {Want{kInsertRequest, writer.request_}, Want{kInsertCall, writer.call_},
-                           Want{kInsertFeedback, writer.feedback_}}) {
+  for (const Want& want :
+       {Want{kInsertRequest, writer.request_}, Want{kInsertCall, writer.call_},
+        Want{kInsertFeedback, writer.feedback_}, Want{kAddSpend, writer.spend_}}) {
     auto statement = db.prepare(want.sql);
     if (!statement) return statement.error();
     want.into = std::move(*statement);
@@ -171,6 +179,7 @@ int RowWriter::insert(const RequestRecord& r, bool keep_prompt) {
   s.bind(++at, sums.tokens_estimated);
   s.bind(++at, sums.spent.count);
   s.bind(++at, sums.cost_unknown);
+  s.bind_or_null(++at, count_of(r.charged));
   int code = s.step();
   s.reset();
   if (code != SQLITE_DONE) return code;
@@ -180,6 +189,35 @@ int RowWriter::insert(const RequestRecord& r, bool keep_prompt) {
     code = insert_call(request, ++seq, call);
     if (code != SQLITE_DONE) return code;
   }
+  const auto add_spend = [&](std::string_view scope, const std::string& name) {
+    if (name.empty()) return;
+    Spend& spend = batch_spend_[{scope, name, day_of(r.time_us)}];
+    ++spend.requests;
+    spend.prompt_tokens += sums.prompt.value_or(0);
+    spend.completion_tokens += sums.completion.value_or(0);
+    spend.spent += sums.spent;
+    spend.charged += r.charged.value_or(sums.spent);
+    spend.cost_unknown += sums.cost_unknown;
+  };
+  add_spend("key", r.key_name);
+  add_spend("route", r.route);
+  return SQLITE_DONE;
+}
+
+int RowWriter::finish_batch() {
+  for (const auto& [key, spend] : batch_spend_) {
+    int at = 0;
+    spend_.bind(++at, std::get<0>(key));
+    spend_.bind(++at, std::string_view(std::get<1>(key)));
+    spend_.bind(++at, std::get<2>(key));
+    for (const std::int64_t value : {spend.requests, spend.prompt_tokens, spend.completion_tokens,
+                                     spend.spent.count, spend.charged.count, spend.cost_unknown})
+      spend_.bind(++at, value);
+    const int code = spend_.step();
+    spend_.reset();
+    if (code != SQLITE_DONE) return code;
+  }
+  batch_spend_.clear();
   return SQLITE_DONE;
 }
 
@@ -209,6 +247,7 @@ int RowWriter::insert_call(std::int64_t request, std::int64_t seq, const CallRec
   s.bind(++at, name(c.usage_source));
   s.bind_or_null(++at, c.usage);
   s.bind_or_null(++at, count_of(c.cost));
+  s.bind_or_null(++at, c.cache_write_tokens);
   const int code = s.step();
   s.reset();
   return code;

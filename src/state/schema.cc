@@ -41,7 +41,25 @@ CREATE TABLE feedback(
 CREATE INDEX feedback_by_decision ON feedback(decision);
 )sql";
 
-constexpr const char* kSteps[] = {kVersion1};
+// What keys and routes were charged, by the day (UTC) on which their requests came: budgets are
+// restored from it at start without a pass over all requests.
+constexpr const char* kVersion2 = R"sql(
+ALTER TABLE requests ADD COLUMN charged_nano INTEGER;
+ALTER TABLE calls ADD COLUMN cache_write_tokens INTEGER;
+CREATE TABLE spend(
+  scope TEXT NOT NULL, name TEXT NOT NULL, day INTEGER NOT NULL,
+  requests INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
+  spent_nano INTEGER NOT NULL, charged_nano INTEGER NOT NULL, cost_unknown INTEGER NOT NULL,
+  PRIMARY KEY(scope, name, day)) WITHOUT ROWID;
+INSERT INTO spend SELECT 'key', key_name, time_us / 86400000000, count(*), coalesce(sum(prompt_tokens), 0),
+  coalesce(sum(completion_tokens), 0), sum(spent_nano), sum(spent_nano), sum(cost_unknown)
+  FROM requests WHERE key_name IS NOT NULL GROUP BY key_name, time_us / 86400000000;
+INSERT INTO spend SELECT 'route', route, time_us / 86400000000, count(*), coalesce(sum(prompt_tokens), 0),
+  coalesce(sum(completion_tokens), 0), sum(spent_nano), sum(spent_nano), sum(cost_unknown)
+  FROM requests WHERE route IS NOT NULL GROUP BY route, time_us / 86400000000;
+)sql";
+
+constexpr const char* kSteps[] = {kVersion1, kVersion2};
 
 Error foreign(const std::string& path) {
   return {

@@ -24,6 +24,8 @@ ErrorReply error_reply(ErrorCode code) {
       return {403, "permission_error", "forbidden"};
     case ErrorCode::kRateLimited:
       return {429, "rate_limit_error", "rate_limit_exceeded"};
+    case ErrorCode::kOverBudget:
+      return {402, "insufficient_quota", "insufficient_quota"};
     case ErrorCode::kInfeasible:
       return {400, "invalid_request_error", "no_eligible_arm"};
     case ErrorCode::kUnavailable:

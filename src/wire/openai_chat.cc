@@ -35,6 +35,7 @@ Result<void> read_content(json::Value content, std::size_t index, std::string* t
         m.value.append_text(*text);
       } else if (m.key.equals("type")) {
         request.has_images |= m.value.equals("image_url");
+        request.images += m.value.equals("image_url");
         request.has_audio |= m.value.equals("input_audio");
         if (request.only_native.empty() && m.value.equals("file") &&
             part.raw.find("\"file_id\"") != std::string_view::npos)

@@ -19,6 +19,7 @@ struct Request {
   bool wants_usage = false;  // the client itself asked for usage in the stream
   bool has_tools = false;    // offers tools or functions
   bool has_images = false;
+  std::int64_t images = 0;
   bool has_audio = false;  // audio in or out
   bool has_json_schema = false;
   std::optional<std::int64_t> max_tokens;  // of the answer, if limited
