@@ -94,6 +94,7 @@ class Dialects(world.Gateway):
         url = f"http://127.0.0.1:{self.upstream_port}/v1"
         return f"""\
 listen: 127.0.0.1:{self.own_port}
+{self.top}
 ledger: {{path: {self.ledger}}}
 upstreams:
   openai:    {{dialect: openai, base_url: {url}, api_key: "${{UPSTREAM_KEY}}"}}
@@ -103,15 +104,15 @@ upstreams:
 models:
   gpt:     {{upstream: openai, name: real-gpt, supports: [tools, json_schema, vision], efforts: [low, high], price: {{input: 1, output: 10}}}}
   claude:  {{upstream: anthropic, name: real-claude, supports: [tools, json_schema, vision], price: {{input: 1, output: 10}}}}
-  native:  {{upstream: both, name: real-native, supports: [tools, json_schema, vision], price: {{input: 1, output: 10}}}}
+  native:  {{upstream: both, name: real-native, supports: [tools, json_schema, vision], efforts: [low, high], price: {{input: 1, output: 10}}}}
   thinker: {{upstream: vllm, name: real-thinker, supports: [tools]}}
   embed:   {{upstream: openai, name: real-embed, price: {{input: 1, output: 1}}}}
 routes:
   only-claude: {{arms: [claude]}}
 {self.extra}"""
 
-    def __init__(self, upstream, extra="", **options):
-        self.extra = extra
+    def __init__(self, upstream, extra="", top="", **options):
+        self.extra, self.top = extra, top
         super().__init__(upstream.port, router="none", **options)
 
     def post(self, path, body, **headers):

@@ -205,6 +205,11 @@ class Deadlines(Faults):
         self.assertEqual((reply.status, reply.headers["x-rung-attempts"]), (504, "1"), reply)
         self.assertEqual(self.chat("", "rung-small", headers={"x-rung-timeout-ms": "soon"}).status, 400)
 
+    def test_of_the_first_token_holds_where_the_stream_has_begun(self):
+        self.start(resilience="hold_ms: 50, idle_timeout_ms: 200, first_token_timeout_ms: 5000")
+        reply = self.chat("role-then-wait", "rung-small", stream=True)
+        self.assertIn(b"[DONE]", reply.body, "0.6 s of thought are no silence between tokens")
+
     def test_between_tokens_end_a_stream_with_an_error(self):
         self.start(resilience="hold_ms: 50")
         connection = self.gateway.open_chat("[[fault:stall-stream]]", model="rung-small", stream=True)
@@ -239,6 +244,7 @@ class Breaker(Faults):
         self.assertEqual(self.chat("", "rung-small").status, 200)
         self.assertEqual(self.metric('rung_breaker_open{upstream="a"}'), 0)
         self.assertEqual(self.requests()[3][0:2], ("refused", 503))
+        self.assertRegex(self.gateway.output(), "upstream a is left alone for 700 ms: a answered with status 500")
 
     def test_sends_the_route_to_another_arm_meanwhile(self):
         self.start(resilience=self.BROKEN)
@@ -289,7 +295,8 @@ class Checks(Faults):
             connection.close()
         serve()
         self.assertTrue(wait_for(lambda: self.metric('rung_upstream_down{upstream="gone"}') == 0))
-        self.assertIn("upstream gone is down: 2 checks of /health failed in a row", "".join(self.gateway.lines))
+        self.assertEqual(self.gateway.stop(), 0)
+        self.assertIn("upstream gone is down: 2 checks of /health failed in a row", self.gateway.output())
 
 
 class Hedges(Faults):
@@ -302,7 +309,9 @@ class Hedges(Faults):
             reply = self.gateway.chat(f"{number} [[fault:stall]]", model="pair", max_tokens=10)
             self.assertEqual(reply.status, 200, reply)
             self.assertLess(time.monotonic() - began, 2)
-        self.assertGreater(self.metric('rung_hedges_total{result="won"}'), 0)
+        won = self.metric('rung_hedges_total{result="won"}')
+        self.assertGreater(won, 0)
+        self.assertTrue(wait_for(lambda: self.world.bill()["left"] == won, 1), "the slow call goes on though nobody wants it")
         lost = self.calls("outcome = 'cancelled'")
         self.assertTrue(lost)
         self.assertTrue(all(call[0] == "a" and call[4] is None for call in lost), "what a cancelled call cost is not known")
@@ -375,6 +384,30 @@ class Overload(Faults):
         self.assertEqual(self.gateway.chat("hello").headers["x-rung-arm"], "rung-large")
         for connection in running:
             connection.close()
+
+
+class OtherDialects(Faults):
+    """Anthropic's in front of the same upstreams: what is asked again is translated again."""
+
+    def messages(self, fault, model="pair", **fields):
+        body = {"model": model, "max_tokens": 50, "messages": [{"role": "user", "content": f"[[fault:{fault}]]"}], **fields}
+        return self.gateway.request("POST", "/v1/messages", json.dumps(body))
+
+    def test_fall_over_as_well(self):
+        self.start()
+        for fault in ("reset-before", "500", "stall-stream", "cut-early", "error-event", "empty", "malformed", "429"):
+            for stream in (False, True):
+                for _ in range(2):
+                    reply = self.messages(fault, stream=stream)
+                    self.assertEqual(reply.status, 200, (fault, stream, reply))
+                    self.assertIn(b" eight", reply.body)
+                    self.assertEqual(reply.body.count(b"event: message_start"), 1 if stream else 0, reply)
+
+    def test_say_in_their_own_form_that_nobody_answered(self):
+        self.start()
+        reply = self.messages("429-after", "rung-small")
+        self.assertEqual((reply.status, reply.headers["retry-after"], reply.json["type"], reply.json["error"]["type"]),
+                         (429, "7", "error", "rate_limit_error"), reply)
 
 
 class WrongModel(Faults):

@@ -5,8 +5,9 @@ usage: faulty_upstream.py PORT_OF_A PORT_OF_B
 
 Both ports are hosts of the same models. A word in the request says what goes wrong: [[fault:KIND]] at host a only,
 [[fault:KIND@both]] at both, [[fault:KIND@once]] for the first call with this body only. GET /bill at either port gives
-{"calls": {HOST: N}, "kinds": {KIND: N}, "nano": BILLED, "unknown": N}: calls that arrived, and what they cost in
-billionths of a dollar; `unknown` counts those whose answer nobody could have read a bill from.
+{"calls": {HOST: N}, "kinds": {KIND: N}, "nano": BILLED, "unknown": N, "left": N}: calls that arrived, and what they cost in
+billionths of a dollar; `unknown` counts those whose answer nobody could have read a bill from, `left` those that stalled until the
+gateway hung up.
 """
 import asyncio
 import json
@@ -23,7 +24,7 @@ PROMPT, COMPLETION = 9, 8
 WORDS = ["One", " two", " three", " four", " five", " six", " seven", " eight"]
 
 calls, kinds, once = {"a": 0, "b": 0}, {}, set()
-bill = {"nano": 0, "unknown": 0}
+bill = {"nano": 0, "unknown": 0, "left": 0}
 
 
 def charge(model, prompt, completion):
@@ -59,7 +60,9 @@ def error(status, extra=b"", kind="server_error"):
 async def left(reader, seconds):
     """Waits; true when the gateway hangs up."""
     try:
-        return await asyncio.wait_for(reader.read(1), seconds) == b""
+        gone = await asyncio.wait_for(reader.read(1), seconds) == b""
+        bill["left"] += gone
+        return gone
     except asyncio.TimeoutError:
         return False
 

@@ -97,6 +97,10 @@ class Messages(DialectTest):
             self.assertEqual((reply.json["type"], reply.json["error"]["type"]), ("error", kind), reply)
             self.assertTrue(reply.headers.get("request-id"), reply)
         self.assertEqual(gateway.request("GET", "/v1/messages").json["type"], "error")
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+            connection.sendall(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 3000000000\r\n\r\n{")
+            self.assertIn(b'413 ', answer := connection.recv(65536))
+            self.assertIn(b'{"type":"error","error":{"message":"the body is larger', answer)
         gzip = gateway.post("/v1/messages", b"not gzip", content_encoding="br")
         self.assertEqual((gzip.status, gzip.json["type"]), (415, "error"))
 

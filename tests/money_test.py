@@ -6,7 +6,10 @@ usage: money_test.py [Class.test_name...]       each test starts its own gateway
 import concurrent.futures
 import http.client
 import json
+import signal
 import sqlite3
+import ssl
+import subprocess
 import threading
 import time
 import unittest
@@ -75,6 +78,10 @@ class Money(unittest.TestCase):
             self.gateway.kill()
         self.upstream.close()
 
+    def config(self, gateway, text):
+        """A last change of the configuration, for tests of this kind."""
+        return text
+
     def start(self, top="", folder=None, route="", models="", **options):
         gateway = Gateway.__new__(Gateway)
         gateway.router, gateway.policy = world.trained_router(), "{kind: tradeoff, usd_per_point: 0.00005}"
@@ -83,6 +90,7 @@ class Money(unittest.TestCase):
         text = gateway.config_text(top=top, route=route, models=models)
         text = text.replace(f"admin: 127.0.0.1:{gateway.admin_port}",
                             f"admin: {{listen: 127.0.0.1:{gateway.admin_port}, token: {TOKEN}}}")
+        text = self.config(gateway, text)
         again = Gateway.__new__(Gateway)
         again.__dict__.update(gateway.__dict__)
         again.folder = gateway.ledger.parent
@@ -398,6 +406,90 @@ class Limits(Money):
         text = self.gateway.config.read_text()
         self.gateway.config.write_text(text.replace("requests_per_minute: 1", "requests_per_minute: 50"))
         self.assertTrue(wait_for(lambda: self.chat(ALICE).status == 200))
+
+
+class Dialects(Money):
+    BODY = {"model": "rung-small", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
+
+    def messages(self, key):
+        return self.gateway.request("POST", "/v1/messages", json.dumps(self.BODY), {"x-api-key": key, "anthropic-version": "2023-06-01"})
+
+    def test_refusals_have_the_shape_of_the_clients_dialect(self):
+        self.start(f'keys:\n  alice: {{key: "{ALICE}", limits: {{requests_per_minute: 1}}}}\n  bob: {{key: "{BOB}", models: []}}\n'
+                   f'  poor: {{key: "poor-{ALICE}", limits: {{usd_total: 0}}}}\n')
+        self.assertEqual(self.messages(ALICE).status, 200)
+        for key, status, kind in ((ALICE, 429, "rate_limit_error"), (BOB, 403, "permission_error"), (f"poor-{ALICE}", 402, "billing_error")):
+            reply = self.messages(key)
+            self.assertEqual(reply.status, status, reply)
+            self.assertEqual((reply.json["type"], reply.json["error"]["type"]), ("error", kind))
+        self.assertIn("retry-after", self.messages(ALICE).headers)
+        count = self.gateway.request("POST", "/v1/messages/count_tokens", json.dumps(self.BODY), {"x-api-key": BOB})
+        self.assertEqual(count.status, 403, count)
+
+
+class Fallbacks(Money):
+    def test_a_fallback_stays_within_key_and_budget(self):
+        text = f"""keys:
+  alice: {{key: "{ALICE}", limits: {{usd_total: 0.02}}}}
+  bob: {{key: "{BOB}", models: [fragile]}}
+resilience: {{attempts: 2, max_retry_after_ms: 10}}
+"""
+        self.start(text, models="  fragile: {upstream: recorder, name: fragile, price: {input: 1, output: 1}, fallback: [rung-large]}\n")
+        refused = self.chat(BOB, "[[status:503]]", model="fragile", max_tokens=100)
+        self.assertEqual(refused.status, 503, refused)
+        self.assertEqual({json.loads(seen.body)["model"] for seen in self.upstream.seen}, {"fragile"}, "the key may not use the other")
+        before = len(self.upstream.seen)
+        # The stand-in costs up to 10 USD a million: 1,500 tokens fit into the budget, 2,500 do not.
+        self.chat(ALICE, "[[status:503]]", model="fragile", max_tokens=1500)
+        self.assertIn("rung-large", [json.loads(seen.body)["model"] for seen in self.upstream.seen[before:]])
+        before = len(self.upstream.seen)
+        self.chat(ALICE, "[[status:503]]", model="fragile", max_tokens=2500)
+        self.assertNotIn("rung-large", [json.loads(seen.body)["model"] for seen in self.upstream.seen[before:]])
+        key = {k["name"]: k for k in self.admin("GET", "/api/keys").json["keys"]}["alice"]
+        self.assertEqual((key["reserved_usd"], key["spent_usd"]["total"]), (0, 0))
+
+
+class Tls(Money):
+    def test_clients_are_served_over_tls_and_a_renewed_certificate_is_taken_into_use(self):
+        folder = world.scratch()
+
+        def certify(name):
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                            "-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-subj", f"/CN={name}",
+                            "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+
+        def ask():
+            context = ssl.create_default_context(cafile=folder / "cert.pem")
+            connection = http.client.HTTPSConnection("127.0.0.1", self.gateway.own_port, timeout=10, context=context)
+            connection.request("POST", "/v1/chat/completions", json.dumps({"model": "rung-small", "messages": [
+                {"role": "user", "content": "x" * 100_000}]}), {"authorization": f"Bearer {ALICE}"})
+            reply = connection.getresponse()
+            return reply.status, reply.read(), dict(connection.sock.getpeercert()["subject"][0])["commonName"]
+
+        certify("first")
+        real = world.Process.answers
+        world.Process.answers = lambda process, path: "listening on" in process.output()
+        try:
+            self.start(KEYS + "tls: {certificate: cert.pem, key: key.pem}\n", folder=folder)
+        finally:
+            world.Process.answers = real
+        self.assertEqual(ask(), (200, world.ANSWER, "first"))
+        with self.assertRaises((OSError, http.client.HTTPException)):
+            self.gateway.request("GET", "/healthz", timeout=5)
+        certify("second")
+        self.gateway.popen.send_signal(signal.SIGHUP)
+
+        def renewed():
+            try:
+                return ask()[2] == "second"
+            except ssl.SSLError:  # still the first one's
+                return False
+        self.assertTrue(wait_for(renewed))
+        config = self.gateway.config
+        config.write_text(config.read_text().replace("key: key.pem", "key: cert.pem"))
+        done = cli("check-config", config, env={"BOB_KEY": BOB, "UPSTREAM_KEY": world.KEY})
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("cert.pem is not usable", done.stderr)
 
 
 class Overshoot(Money):

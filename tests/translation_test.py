@@ -3,6 +3,8 @@
 
 usage: translation_test.py [Class.test_name...]
 """
+import json
+import time
 import unittest
 
 import world
@@ -78,6 +80,26 @@ class Translated(DialectTest):
         data = self.cut(b"/v1/chat/completions", {**body, "model": "claude"})
         self.assertIn(b'data: {"error":', data)
         self.assertNotIn(b"[DONE]", data)
+
+    def test_comments_keep_a_silent_stream_alive_where_they_are_asked_for(self):
+        def silence(seen):
+            time.sleep(0.4)
+        chat = [sse(chat_chunk({"content": "a"})), silence, sse(chat_chunk({"content": "b"}), chat_chunk({}, "stop"), DONE)]
+
+        def slow(path, body):
+            time.sleep(0.4)
+            return (429, {"error": {"message": "slow down"}}) if "[[429]]" in json.dumps(body) else chat
+        self.start(slow, top="keep_alive_ms: 100")
+        body = self.messages(stream=True).body
+        self.assertTrue(body.startswith(b": keep-alive\n\n"), body)
+        self.assertGreaterEqual(body[body.index(b"content_block_delta"):].count(b": keep-alive\n\n"), 2)
+        self.assertEqual([n for n, _ in events_of(body) if n][-1], "message_stop")
+        data = self.cut(b"/v1/chat/completions", {"model": "gpt", "messages": [{"role": "user", "content": "[[429]]"}], "stream": True})
+        self.assertTrue(data.startswith(b"HTTP/1.1 200"), data)
+        self.assertIn(b'data: {"error":{"message":"slow down","type":"rate_limit_error"', data)
+        self.gateway.kill()
+        self.start(slow)
+        self.assertNotIn(b": keep-alive", self.messages(stream=True).body)
 
     def test_what_cannot_be_carried_is_refused_before_anybody_is_asked(self):
         self.start(lambda path, body: GPT)

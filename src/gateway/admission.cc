@@ -23,6 +23,16 @@ constexpr std::int64_t kAudioBytesPerToken = 64;
 // A prompt that only the host has, where no window is known.
 constexpr std::int64_t kOpenEnded = 1 << 20;
 
+/// How often a body can mean an image, in any dialect; images that are named twice count twice.
+std::int64_t images_in(std::string_view body) {
+  std::int64_t count = 0;
+  for (const std::string_view word : {"\"image\"", "\"image_url\"", "\"input_image\""})
+    for (std::size_t at = body.find(word); at != std::string_view::npos;
+         at = body.find(word, at + word.size()))
+      ++count;
+  return count;
+}
+
 bool holds(std::string_view text, std::string_view word) {
   return text.find(word) != std::string_view::npos;
 }
@@ -45,7 +55,7 @@ SpendFacts spend_facts(const wire::Request& request, std::string_view body, cons
   facts.max_tokens = request.max_tokens;
   if (request.dialect == wire::Dialect::kEmbeddings) facts.max_tokens = 0;  // vectors are free
   facts.choices = request.choices;
-  facts.images = request.images;
+  facts.images = request.has_images && request.images == 0 ? images_in(body) : request.images;
   facts.has_audio = request.has_audio;
   // No token is shorter than a byte, and what JSON writes around a message is longer than what a
   // model's template does: the body bounds the prompt. Media are not text, and are bounded apart.
@@ -53,7 +63,7 @@ SpendFacts spend_facts(const wire::Request& request, std::string_view body, cons
   const auto text = static_cast<std::int64_t>(request.text_bytes);
   facts.prompt_tokens = bytes + kAround;
   if (request.has_images || request.has_audio) {
-    facts.prompt_tokens = std::min(bytes, 2 * text) + kAround + request.images * kTokensPerImage;
+    facts.prompt_tokens = std::min(bytes, 2 * text) + kAround + facts.images * kTokensPerImage;
     if (request.has_audio) facts.prompt_tokens += bytes / kAudioBytesPerToken;
   }
   facts.writes_cache = holds(body, "\"cache_control\"");

@@ -1,6 +1,7 @@
 #include "gateway/attempts.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
@@ -80,10 +81,13 @@ ModelState& Attempts::state_of(const ModelConfig& model) const {
               .models[static_cast<std::size_t>(&model - serving_.snapshot->config->models.data())];
 }
 
-Deadline Attempts::next_piece() const {
+Deadline Attempts::next_piece() {
   const UpstreamConfig& upstream = upstream_of(*answer_.at);
-  return Deadline{
-      std::min({end_, answer_.asked + upstream.timeout, now() + upstream.resilience.idle_timeout})};
+  // Some think for minutes between their first event and their first word.
+  const TimePoint patience = std::exchange(answer_.waits_for_content, false)
+                                 ? answer_.asked + upstream.resilience.first_token_timeout
+                                 : now() + upstream.resilience.idle_timeout;
+  return Deadline{std::min({end_, answer_.asked + upstream.timeout, patience})};
 }
 
 // --- the loop
@@ -271,7 +275,10 @@ void Attempts::judge(Attempt& a, TimePoint at) {
     return;
   }
   upstream::Host& host = host_of(a);
-  a.lease.settle(a.fault, at);
+  if (a.lease.settle(a.fault, at))
+    spdlog::warn("upstream {} is left alone for {} ms: {}", upstream_of(*a.at).name,
+                 std::chrono::ceil<std::chrono::milliseconds>(host.breaker().until() - at).count(),
+                 a.error.message);
   if (!a.served.empty()) host.note_wrong_model();
   if (a.fault == Fault::kRateLimited || a.fault == Fault::kOverloaded)
     host.rest_until(at + std::min<Duration>(
@@ -294,8 +301,11 @@ void Attempts::eject_if_outlier(const Attempt& a, TimePoint at) {
   const auto most =
       static_cast<std::size_t>(static_cast<double>(count) * host.ejection().max_ejected);
   if (host.is_ejected(at) || ejected >= most) return;
-  if (is_outlier(host.ejection(), host.tally(at), std::span(peers).first(peer_count)))
+  if (is_outlier(host.ejection(), host.tally(at), std::span(peers).first(peer_count))) {
+    spdlog::warn("upstream {} fails more than the other hosts of {} and is passed over for a while",
+                 upstream_of(*a.at).name, model.name);
     host.eject(at);
+  }
 }
 
 void Attempts::end_call(Attempt& a, state::Outcome outcome) {

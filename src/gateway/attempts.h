@@ -46,8 +46,9 @@ struct Attempt {
   ReplyForm form;
   std::string body;  // of a whole reply
   bool is_stream = false;
-  std::string_view piece;  // of a stream: the first piece, in the connection's buffer, or
-  std::string held;        // the first pieces, where there were several
+  bool waits_for_content = false;  // a stream that was slow to say something
+  std::string_view piece;          // of a stream: the first piece, in the connection's buffer, or
+  std::string held;                // the first pieces, where there were several
   std::string_view opening() const { return held.empty() ? piece : std::string_view(held); }
 };
 
@@ -73,7 +74,7 @@ class Attempts {
   Attempt& answer() { return answer_; }
   const Attempt& answer() const { return answer_; }
   /// Until when the next piece of the answer's stream must have come.
-  Deadline next_piece() const;
+  Deadline next_piece();
   std::size_t calls() const { return made_; }
   /// What became of the calls before the answer, for a header: "a: status 503; b: timed out".
   const std::string& trail() const { return trail_; }

@@ -183,7 +183,10 @@ Task<void> Attempts::open_stream(Attempt& a) {
   bool ended = false, stopped = false;
   for (;;) {
     // A stream that is only slow must not be kept from the client for long.
-    if (!co_await a.response->wait(patience)) co_return;
+    if (!co_await a.response->wait(patience)) {
+      a.waits_for_content = true;
+      co_return;
+    }
     auto piece = co_await a.response->read();
     if (!piece) {
       const bool is_malformed = a.fault == Fault::kMalformed;

@@ -11,7 +11,7 @@ namespace {
 class Aside {
  public:
   Aside(Loop& loop, Task<void> task, Event& news) : state_(std::make_shared<State>()) {
-    handle_ = loop.spawn(run(std::move(task), Mark{state_}, news));
+    handle_ = loop.spawn(run(std::move(task), Mark(state_), news));
   }
   Aside(const Aside&) = delete;
   Aside& operator=(const Aside&) = delete;
@@ -26,6 +26,9 @@ class Aside {
   };
   /// Lives in the task's frame and notes its end: the loop may have destroyed it before us.
   struct Mark {
+    explicit Mark(std::shared_ptr<State> its_state) : state(std::move(its_state)) {}
+    Mark(Mark&&) noexcept = default;
+    Mark& operator=(Mark&&) = delete;
     std::shared_ptr<State> state;
     ~Mark() {
       if (state) state->is_gone = true;

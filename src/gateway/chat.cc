@@ -9,6 +9,7 @@
 #include "gateway/admission.h"
 #include "gateway/attempts.h"
 #include "gateway/headers.h"
+#include "gateway/keep_alive.h"
 #include "gateway/log.h"
 #include "gateway/record.h"
 #include "gateway/session_hold.h"
@@ -72,6 +73,8 @@ class ChatCall {
         !admitted)
       co_return co_await refuse(admitted.error());
     // 3. Ask.
+    if (request->stream)
+      keep_alive_.begin(serving_->snapshot->config->keep_alive, [this] { start_early(); });
     if (auto asked = co_await ask(*request); !asked) co_return co_await refuse(asked.error());
     if (response().status() < 400) session_.claim(record_, us_between({}, arrived_));
     // 4. Pass the answer on, as it comes.
@@ -185,7 +188,7 @@ class ChatCall {
     }
     if (dialect_ == wire::Dialect::kMessages) default_header("request-id", request_id());
     if (!form().dropped.empty()) {
-      dropped_ = header_text(fmt::format("{}", fmt::join(form().dropped, ", ")));
+      dropped_ = dropped_text(form().dropped);
       headers_.push_back({"x-rung-dropped", dropped_});
     }
     headers_.push_back({"x-rung-decision-id", record_.id.view()});
@@ -207,6 +210,29 @@ class ChatCall {
       cost_ = fmt::format("{:.9f}", *look.cost_usd);
       headers_.push_back({"x-rung-estimated-cost", cost_});
     }
+  }
+
+  /// The head of a stream of which nothing has come yet.
+  void start_early() {
+    headers_ = {{"content-type", "text/event-stream"}};
+    decision_headers(std::nullopt);
+    stream_headers();
+    record_.http_status = 200;
+    static_cast<void>(exchange_.start(200, headers_));
+  }
+
+  /// Proxies in front of us (nginx) hold a stream back unless they are told not to.
+  void stream_headers() {
+    default_header("cache-control", "no-cache");
+    default_header("x-accel-buffering", "no");
+  }
+
+  /// The error where a comment has already begun a stream.
+  Task<void> answer_late(Error error) {
+    const std::string event = wire::error_event(dialect_, error);
+    auto sent = co_await exchange_.write(event);
+    static_cast<void>(sent);  // the connection is given up in either case
+    exchange_.abort();
   }
 
   /// How many calls it took, why more than one, and who really answered.
@@ -266,7 +292,13 @@ class ChatCall {
     if (success || usage) record_usage(choice_, usage, 0, call());
     record_.outcome = call().outcome;
     record_.http_status = response().status();
+    if (exchange_.started()) {
+      record_.http_status = 200;
+      const Error late = wire::error_of_reply(response().status(), body);
+      co_return co_await answer_late(late);
+    }
     reply_headers(total_cost());
+    co_await commit();
     auto sent = co_await exchange_.respond(response().status(), headers_, body);
     first_byte_ = std::chrono::steady_clock::now();
     if (!sent) client_left(sent.error());
@@ -294,19 +326,21 @@ class ChatCall {
   }
 
   Task<void> relay_stream(const wire::Request& request) {
-    reply_headers(std::nullopt);
-    // Proxies in front of us (nginx) hold a stream back unless they are told not to.
-    default_header("cache-control", "no-cache");
-    default_header("x-accel-buffering", "no");
     record_.http_status = response().status();
     SseSplitter splitter;
     relay_ = wire::make_stream_relay(request, reply_context());
     const wire::StreamFacts& facts = relay_->facts();
-    std::string out;
+    std::string out, early, held;
     std::string_view opening = attempts_.answer().opening();
-    if (auto started = co_await exchange_.start(response().status(), headers_); !started) {
-      end_call(started.error());
-      co_return client_left(started.error());
+    if (exchange_.started() && !form().dropped.empty())  // the headers have left already
+      early = fmt::format(": x-rung-dropped: {}\n\n", dropped_text(form().dropped));
+    if (!exchange_.started()) {
+      reply_headers(std::nullopt);
+      stream_headers();
+      if (auto started = co_await exchange_.start(response().status(), headers_); !started) {
+        end_call(started.error());
+        co_return client_left(started.error());
+      }
     }
     for (;;) {
       const TimePoint before = std::chrono::steady_clock::now();
@@ -315,13 +349,13 @@ class ChatCall {
       if (piece.empty()) {
         response().set_deadline(attempts_.next_piece());
         auto read = co_await response().read();
-        if (!read) co_return co_await break_off(read.error());
+        if (!read) co_return co_await break_off(read.error(), held);
         piece = *read;
       }
       const TimePoint came = std::chrono::steady_clock::now();
       waited_us_ += us_between(before, came);
       const bool last = piece.empty();
-      out.clear();
+      out = std::exchange(early, {});
       splitter.feed(piece);
       for (SseEvent event; splitter.next(event);)
         relay_->take({event.raw, event.event, event.data, event.has_data}, out);
@@ -334,11 +368,21 @@ class ChatCall {
             splitter.overflow()
                 ? std::string("the upstream sent an event without end")
                 : fmt::format("the upstream's stream ended without {}", facts.proper_end)};
-        co_return co_await break_off(error);
+        co_return co_await break_off(error, held);
+      }
+      if (commits() && (last || is_whole)) {
+        // The end is kept back until its row is there.
+        held.append(out);
+        if (!last) continue;
+        end_stream(facts);
+        co_await commit();
+        out.swap(held);
       }
       if (!out.empty()) {
         if (first_byte_ == TimePoint{}) first_byte_ = came;
+        keep_alive_.touch();
         if (auto sent = co_await exchange_.write(out); !sent) {
+          if (remembered_) co_return;
           end_call(sent.error());
           record_stream_usage();
           co_return client_left(sent.error());
@@ -346,26 +390,29 @@ class ChatCall {
       }
       if (last) break;
     }
-    finish_call(facts.has_error ? state::Outcome::kUpstreamError : state::Outcome::kOk);
-    if (facts.has_error)
-      call().error = record_.error = "the upstream reported an error in its stream";
-    record_stream_usage();
-    record_.outcome = call().outcome;
+    if (!remembered_) end_stream(facts);
     if (auto sent = co_await exchange_.finish(); !sent) client_left(sent.error());
   }
 
   /// A stream that was cut: the client is told in an event, and the connection ends in a way that
   /// is no proper end.
-  Task<void> break_off(Error error) {
+  Task<void> break_off(Error error, std::string event) {
     end_call(error);
     record_stream_usage();
     note_failure(error);
     if (error.code == ErrorCode::kCancelled) co_return;
-    std::string event;
     relay_->break_off(error, event);
     auto sent = co_await exchange_.write(event);
     static_cast<void>(sent);  // the connection is given up in either case
     exchange_.abort();
+  }
+
+  void end_stream(const wire::StreamFacts& facts) {
+    finish_call(facts.has_error ? state::Outcome::kUpstreamError : state::Outcome::kOk);
+    if (facts.has_error)
+      call().error = record_.error = "the upstream reported an error in its stream";
+    record_stream_usage();
+    record_.outcome = call().outcome;
   }
 
   void record_stream_usage() {
@@ -414,6 +461,7 @@ class ChatCall {
       note_failure(failure_);
     }
     if (failure_.code == ErrorCode::kCancelled) co_return;
+    if (exchange_.started()) co_return co_await answer_late(failure_);
     // What is too large here is the upstream's reply, not the client's request.
     const wire::ErrorReply reply = wire::error_reply(
         !ours && failure_.code == ErrorCode::kTooLarge ? ErrorCode::kUpstream : failure_.code);
@@ -437,7 +485,33 @@ class ChatCall {
   }
 
   void remember() {
+    if (std::exchange(remembered_, true)) return;
+    close_books();
+    worker_.shared().ledger.append(std::move(record_), worker_.index());
+  }
+
+  bool commits() const { return serving_->snapshot->config->ledger.before_reply; }
+
+  /// Where a reply's end waits for the ledger: remembers now, and comes back when the row is in the
+  /// database. A disk that fails holds nobody up for longer than kLongestCommit. A client that
+  /// leaves after this counts as answered.
+  Task<void> commit() {
+    if (!commits()) co_return;
+    constexpr std::chrono::seconds kLongestCommit{2};
+    if (first_byte_ == TimePoint{}) first_byte_ = std::chrono::steady_clock::now();
     remembered_ = true;
+    close_books();
+    const auto done = std::make_shared<Event>(exchange_.loop());
+    // The headers of the reply still look into record_.
+    worker_.shared().ledger.append(
+        state::RequestRecord(record_), worker_.index(),
+        [done, poster = exchange_.loop().poster()](bool) { poster.post([done] { done->set(); }); });
+    auto waited =
+        co_await done->wait({}, Deadline{std::chrono::steady_clock::now() + kLongestCommit});
+    static_cast<void>(waited);  // the reply goes out in either case
+  }
+
+  void close_books() {
     const TimePoint end = std::chrono::steady_clock::now();
     record_.total_us = us_between(arrived_, end);
     record_.gateway_us = record_.total_us - waited_us_;
@@ -451,7 +525,6 @@ class ChatCall {
     trace_.finish(record_, decision_us_, config, worker_.index());
     if (config.observe.log.requests)
       log_request(record_, trace_.trace_id(), config.observe.log.json);
-    shared.ledger.append(std::move(record_), worker_.index());
   }
 
   Worker& worker_;
@@ -469,7 +542,8 @@ class ChatCall {
   state::RequestRecord record_;
   Attempts attempts_;
   Error failure_;
-  std::chrono::seconds retry_after_{0};       // told to the client with failure_
+  std::chrono::seconds retry_after_{0};  // told to the client with failure_
+  KeepAlive keep_alive_{exchange_};
   std::unique_ptr<wire::StreamRelay> relay_;  // null until a stream is passed on
   bool remembered_ = false;
   // Working memory of the reply's head; views of headers_ point into the rest.

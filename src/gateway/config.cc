@@ -93,6 +93,7 @@ class Parser {
     config_.drain_timeout = milliseconds("drain_timeout_ms", config_.drain_timeout);
     config_.observe = read_observe(top, resolve_);
     config_.sessions = read_sessions(top, resolve_);
+    config_.keep_alive = milliseconds("keep_alive_ms", config_.keep_alive);
     if (top.has("resilience")) {
       YamlSection section = top.part("resilience");
       if (!section.failed()) read_resilience(section, config_.resilience);
@@ -131,6 +132,7 @@ class Parser {
     config_.ledger.path = section.required_string("path");
     if (config_.ledger.path != ":memory:") config_.ledger.path = absolute(config_.ledger.path);
     config_.ledger.keep_prompts = section.boolean("keep_prompts", false);
+    config_.ledger.before_reply = section.boolean("before_reply", false);
     return section.finish();
   }
 

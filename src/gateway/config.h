@@ -95,6 +95,7 @@ struct RouteConfig {
 struct LedgerConfig {
   std::filesystem::path path;  // empty: off
   bool keep_prompts = false;
+  bool before_reply = false;  // a reply ends only when its row is in the database
 };
 
 struct Config {
@@ -111,6 +112,7 @@ struct Config {
   std::size_t workers = 0;                     // event loops; 0: one for each core
   std::size_t max_body_bytes = 64u << 20;
   std::chrono::milliseconds drain_timeout{30'000};  // a graceful stop waits this long
+  std::chrono::milliseconds keep_alive{0};  // silence of a stream before a comment; 0: no comments
   LedgerConfig ledger;
   ObserveConfig observe;
   std::optional<SessionOptions> sessions = SessionOptions{};  // empty: off

@@ -36,9 +36,11 @@ Counter find_counter(const Snapshot& snapshot, const wire::Request& request) {
 }
 
 /// Counting costs nothing, but it tells what is there.
-bool may_count(const state::KeySpec& key, const wire::Request& request, const Counter& counter) {
+bool may_count(const state::KeySpec& key, const Snapshot& snapshot, const wire::Request& request,
+               const Counter& counter) {
   if (counter.model != nullptr && !may_use(&key, *counter.model)) return false;
-  return allows(key.routes, request.model) || allows(key.models, request.model);
+  return allows(snapshot.model_by_name.contains(request.model) ? key.models : key.routes,
+                request.model);
 }
 
 class Counting {
@@ -61,7 +63,8 @@ class Counting {
           "model"};
       co_return co_await refuse(unknown);
     }
-    if (const auto key = key_of(exchange_); key && !may_count(key->spec, *request, counter)) {
+    if (const auto key = key_of(exchange_);
+        key && !may_count(key->spec, *serving_->snapshot, *request, counter)) {
       const Error forbidden{
           ErrorCode::kForbidden,
           fmt::format("the key {} may not use {}", key->spec.name, request->model), "model"};

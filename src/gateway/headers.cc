@@ -93,6 +93,17 @@ std::string_view callers_request_id(const HttpHeaders& client) {
   return plain && id.size() <= kMostBytes ? id : std::string_view{};
 }
 
+std::string dropped_text(const std::vector<std::string>& names) {
+  constexpr std::size_t kMostBytes = 1000;
+  std::string out;
+  for (const std::string& name : names) {
+    if (!out.empty()) out.append(", ");
+    if (out.size() + name.size() > kMostBytes) return out.append("...");
+    out.append(header_text(name));
+  }
+  return out;
+}
+
 std::string header_text(std::string_view text) {
   std::string out;
   out.reserve(std::min<std::size_t>(text.size(), 300));

@@ -32,6 +32,10 @@ void mask_key(const UpstreamConfig& upstream, std::string& text);
 /// none that can be repeated.
 std::string_view callers_request_id(const HttpHeaders& client);
 
+/// Names of dropped fields as a header value: ASCII, one line; ", ..." ends what is over 1000
+/// bytes. The names come from clients.
+std::string dropped_text(const std::vector<std::string>& names);
+
 /// A text as a header value: ASCII, one line, at most 300 bytes.
 std::string header_text(std::string_view text);
 

@@ -21,7 +21,7 @@ class YamlSection;
 /// What each upstream may set for itself; `resilience` has what holds where it does not.
 struct HostResilience {
   std::chrono::milliseconds first_token_timeout{300'000};  // streams: until the first content
-  std::chrono::milliseconds idle_timeout{120'000};         // streams: between bytes
+  std::chrono::milliseconds idle_timeout{300'000};         // streams: between bytes
   upstream::BreakerConfig breaker;
   upstream::EjectionConfig ejection;
   upstream::HealthConfig health;

@@ -46,6 +46,9 @@ Result<void> check_options(const LedgerOptions& options) {
 class NoLedger final : public Ledger {
  public:
   void append(RequestRecord&&, std::size_t) override {}
+  void append(RequestRecord&&, std::size_t, std::function<void(bool)> settled) override {
+    settled(false);
+  }
   Result<void> feedback(FeedbackRecord) override {
     return Error{
         ErrorCode::kUnavailable,
@@ -82,10 +85,24 @@ class SqliteLedger final : public Ledger {
   }
 
   void append(RequestRecord&& record, std::size_t worker) override {
+    push(std::move(record), worker);
+  }
+
+  void append(RequestRecord&& record, std::size_t worker,
+              std::function<void(bool)> settled) override {
+    if (!push(std::move(record), worker)) return settled(false);
+    {
+      const std::lock_guard lock(wake_mutex_);
+      waiters_.push_back(std::move(settled));
+    }
+    wake_.notify_all();
+  }
+
+  bool push(RequestRecord&& record, std::size_t worker) {
     RUNG_CHECK(record.id.is_set(), "a record without a decision id");
     RUNG_CHECK(worker < queues_.size(), "worker number at or above LedgerOptions::workers");
     if (!options_.keep_prompts && !record.prompt.empty()) std::string().swap(record.prompt);
-    if (!reserve(footprint(record))) return;
+    if (!reserve(footprint(record))) return false;
     const std::size_t before = waiting_.fetch_add(1);
     {
       Queue& queue = queues_[worker];
@@ -93,6 +110,7 @@ class SqliteLedger final : public Ledger {
       queue.rows.push_back(std::move(record));
     }
     announce(before);
+    return true;
   }
 
   Result<void> feedback(FeedbackRecord record) override {
@@ -169,7 +187,9 @@ class SqliteLedger final : public Ledger {
   /// writer may store it at any time after that, and would count below nothing.
   void announce(std::size_t before) {
     if (before != 0 && before + 1 != options_.flush_rows) return;
-    { const std::lock_guard lock(wake_mutex_); }
+    {
+      const std::lock_guard lock(wake_mutex_);
+    }
     wake_.notify_all();
   }
 
@@ -234,6 +254,7 @@ class SqliteLedger final : public Ledger {
 
   void write_forever() {
     auto backoff = options_.first_retry;
+    std::vector<std::function<void(bool)>> served;
     while (true) {
       std::uint64_t asked = 0;
       bool last_round = false;
@@ -243,8 +264,12 @@ class SqliteLedger final : public Ledger {
         wake_.wait(lock, [&] { return called() || waiting_.load() > 0 || !is_healthy(); });
         const bool good = is_healthy();
         wake_.wait_for(lock, good ? options_.flush_interval : backoff, [&] {
-          return called() || (good && waiting_.load() >= options_.flush_rows);
+          return called() ||
+                 (good && (waiting_.load() >= options_.flush_rows || !waiters_.empty()));
         });
+        // Their rows were queued before they were: the drain below finds them.
+        for (auto& settled : waiters_) served.push_back(std::move(settled));
+        waiters_.clear();
         asked = flush_asked_;
         last_round = stopping_;
       }
@@ -258,6 +283,10 @@ class SqliteLedger final : public Ledger {
         flush_empty_ = all_written;
       }
       flushed_.notify_all();
+      if (all_written || last_round) {
+        for (const auto& settled : served) settled(all_written);
+        served.clear();
+      }
       if (last_round) break;
     }
     if (const std::size_t left = waiting_.load(); left > 0) {
@@ -427,7 +456,8 @@ class SqliteLedger final : public Ledger {
   std::atomic<std::size_t> waiting_{0}, waiting_bytes_{0};
   std::atomic<std::uint64_t> written_{0}, feedback_written_{0}, lost_{0}, failed_writes_{0};
 
-  std::mutex wake_mutex_;  // guards the next four
+  std::mutex wake_mutex_;  // guards the next five
+  std::vector<std::function<void(bool)>> waiters_;
   bool stopping_ = false;
   std::uint64_t flush_asked_ = 0, flush_done_ = 0;
   bool flush_empty_ = true;  // of the last round: everything was written

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -62,6 +63,13 @@ class Ledger {
   /// From any thread; threads with different `worker` numbers do not meet. Never blocks on the
   /// disk; about a microsecond. `record.id` must be set and new.
   virtual void append(RequestRecord&& record, std::size_t worker = 0) = 0;
+
+  /// As append, and the batch goes at once; those that come while one is written share the next.
+  /// `settled` is called once, from any thread, soon after the row is in the database (true), or
+  /// when it never will be (false: no room, no ledger, the end of the process). While the disk
+  /// fails it waits for that as the record does.
+  virtual void append(RequestRecord&& record, std::size_t worker,
+                      std::function<void(bool)> settled) = 0;
 
   /// From any thread. Looks in the queues and in the database (one indexed read). Errors: kNotFound
   /// (no such decision), kInvalidArgument (score outside 0..1), kUnavailable (no ledger, or it

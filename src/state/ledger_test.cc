@@ -8,6 +8,7 @@
 
 #include <csignal>
 #include <fstream>
+#include <future>
 #include <limits>
 #include <set>
 #include <thread>
@@ -484,6 +485,38 @@ TEST(Ledger, SwitchedOffForgetsRecordsAndRefusesFeedback) {
   const auto refused = ledger->feedback({id, 1.0, "", "", kNoon});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
+}
+
+TEST(Ledger, SaysWhenARowIsThereAndDoesNotWaitForItsBatch) {
+  Folder folder;
+  DecisionIdSource ids(1);
+  LedgerOptions options = quick(folder.file());
+  options.flush_interval = 10s;  // a row that waited for its batch would come too late
+  auto ledger = open(options);
+  ASSERT_TRUE(ledger->flush());
+  for (int i = 1; i <= 20; ++i) {
+    std::promise<std::pair<bool, std::int64_t>> told;
+    ledger->append(answered(ids), 0, [&](bool there) {
+      told.set_value({there, number(folder.file(), "SELECT count(*) FROM requests")});
+    });
+    auto settled = told.get_future();
+    ASSERT_EQ(settled.wait_for(5s), std::future_status::ready);
+    EXPECT_EQ(settled.get(), std::make_pair(true, std::int64_t{i}));
+  }
+}
+
+TEST(Ledger, SaysThatARowWillNeverBeThere) {
+  DecisionIdSource ids(1);
+  bool told = true;
+  LedgerOptions off;
+  open(off)->append(answered(ids), 0, [&](bool there) { told = there; });
+  EXPECT_FALSE(told);
+  LedgerOptions full;
+  full.path = ":memory:";
+  full.max_waiting_bytes = 10;
+  told = true;
+  open(full)->append(answered(ids), 0, [&](bool there) { told = there; });
+  EXPECT_FALSE(told);
 }
 
 }  // namespace

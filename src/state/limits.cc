@@ -112,21 +112,22 @@ void Account::advance(std::int64_t wall_us) {
   spent_.month = {};
 }
 
-std::optional<Refusal> Account::check_usd(NanoUsd more, std::int64_t wall_us) const {
+std::optional<Refusal> Account::check_usd(NanoUsd wanted, NanoUsd others,
+                                          std::int64_t wall_us) const {
   const std::int64_t now = std::max(wall_us / kSecondUs, second_);
   const auto check = [&](LimitKind kind, const std::optional<NanoUsd>& limit, NanoUsd spent,
                          std::optional<std::int64_t> ends) -> std::optional<Refusal> {
     // Subtractions, so that no sum overflows.
-    if (!limit || more.count <= limit->count - spent.count - held_.count) return std::nullopt;
+    if (!limit || wanted.count <= limit->count - spent.count - others.count) return std::nullopt;
     Refusal refusal{.kind = kind,
                     .limit = limit->count,
                     .used = spent.count,
-                    .held = held_.count,
-                    .wanted = more.count};
-    refusal.only_held = more.count <= limit->count - spent.count;
+                    .held = others.count,
+                    .wanted = wanted.count};
+    refusal.only_held = wanted.count <= limit->count - spent.count;
     if (refusal.only_held) {
       refusal.retry_after = std::chrono::seconds(1);
-    } else if (ends && more <= *limit) {
+    } else if (ends && wanted <= *limit) {
       refusal.retry_after = std::chrono::seconds(std::max<std::int64_t>(*ends - now, 1));
     }
     return refusal;
@@ -166,7 +167,7 @@ std::optional<Refusal> Account::reserve(const Ask& ask, std::int64_t wall_us, Ho
   if (auto over = check(LimitKind::kTokens, limits_.tokens_per_minute, tokens_, ask.tokens))
     return over;
   if (limits_.has_usd())
-    if (auto over = check_usd(ask.cost, wall_us)) return over;
+    if (auto over = check_usd(ask.cost, held_, wall_us)) return over;
   ++running_;
   requests_.add(second_, 1);
   tokens_.add(second_, ask.tokens);
@@ -182,7 +183,7 @@ std::optional<Refusal> Account::extend(Hold& hold, NanoUsd cost, std::int64_t wa
   const std::lock_guard lock(mutex_);
   advance(wall_us);
   if (limits_.has_usd())
-    if (auto over = check_usd(more, wall_us)) return over;
+    if (auto over = check_usd(cost, held_ - hold.cost, wall_us)) return over;
   held_ += more;
   hold.cost = cost;
   return std::nullopt;

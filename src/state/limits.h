@@ -126,7 +126,8 @@ class Account {
 
  private:
   void advance(std::int64_t wall_us);
-  std::optional<Refusal> check_usd(NanoUsd more, std::int64_t wall_us) const;
+  /// `others`: what other requests hold.
+  std::optional<Refusal> check_usd(NanoUsd wanted, NanoUsd others, std::int64_t wall_us) const;
 
   mutable std::mutex mutex_;
   Limits limits_;

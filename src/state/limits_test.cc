@@ -105,7 +105,9 @@ TEST(Account, ARequestThatMakesMoreCallsHoldsMore) {
   EXPECT_TRUE(granted(account, {.cost = usd(0.4)}, kNoon, hold));
   EXPECT_FALSE(account.extend(hold, usd(0.3), kNoon)) << "it holds that much already";
   EXPECT_FALSE(account.extend(hold, usd(0.9), kNoon));
-  EXPECT_TRUE(account.extend(hold, usd(1.1), kNoon));
+  const auto refused = account.extend(hold, usd(1.1), kNoon);
+  ASSERT_TRUE(refused);
+  EXPECT_FALSE(refused->only_held) << "nobody else is in the way";
   EXPECT_EQ(account.state(kNoon).held, usd(0.9));
   account.settle(hold, usd(0.7), 0, kNoon);
   EXPECT_EQ(account.state(kNoon).held, NanoUsd{0});

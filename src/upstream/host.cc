@@ -50,8 +50,9 @@ bool Host::begin(TimePoint now) {
   return breaker_.begin(now);
 }
 
-void Host::end(Fault fault, bool was_trial, TimePoint now) {
+bool Host::end(Fault fault, bool was_trial, TimePoint now) {
   const bool failed = speaks_against_host(fault);
+  bool opened = false;
   window_.add(failed, now, config_.ejection.window);
   if (!failed) {
     breaker_.success();
@@ -60,14 +61,16 @@ void Host::end(Fault fault, bool was_trial, TimePoint now) {
       const Tally seen = tally(now);
       if (seen.failures == 0 && seen.requests >= config_.ejection.min_requests) --times_ejected_;
     }
-  } else if (breaker_.failure(now, was_trial) && watch_) {
-    bump(watch_->opened);
+  } else {
+    opened = breaker_.failure(now, was_trial);
   }
-  if (!watch_) return;
+  if (!watch_) return opened;
+  if (opened) bump(watch_->opened);
   bump(watch_->ends[static_cast<std::size_t>(fault)]);
   watch_->breaker_open.store(breaker_.state(now) != BreakerState::kClosed,
                              std::memory_order_relaxed);
   if (!is_ejected(now)) watch_->ejected.store(false, std::memory_order_relaxed);
+  return opened;
 }
 
 HostLease& HostLease::operator=(HostLease&& other) noexcept {
@@ -80,10 +83,10 @@ HostLease& HostLease::operator=(HostLease&& other) noexcept {
   return *this;
 }
 
-void HostLease::settle(Fault fault, TimePoint now) {
-  if (host_ == nullptr || settled_) return;
+bool HostLease::settle(Fault fault, TimePoint now) {
+  if (host_ == nullptr || settled_) return false;
   settled_ = true;
-  host_->end(fault, is_trial_, now);
+  return host_->end(fault, is_trial_, now);
 }
 
 void HostLease::release() {

@@ -67,7 +67,7 @@ class Host {
  private:
   friend class HostLease;
   bool begin(TimePoint now);
-  void end(Fault fault, bool was_trial, TimePoint now);
+  bool end(Fault fault, bool was_trial, TimePoint now);
   HostConfig config_;
   Breaker breaker_;
   TallyWindow window_;
@@ -89,8 +89,8 @@ class HostLease {
   HostLease& operator=(HostLease&& other) noexcept;
   ~HostLease() { release(); }
   /// What came of the call, when that is known: for a stream with its first content. Only the first
-  /// word counts.
-  void settle(Fault fault, TimePoint now);
+  /// word counts. True: the host's breaker opened by this.
+  bool settle(Fault fault, TimePoint now);
 
  private:
   void release();

@@ -2,6 +2,7 @@
 
 #include "json/write.h"
 #include "wire/anthropic_messages.h"
+#include "wire/call_id.h"
 #include "wire/fields.h"
 #include "wire/openai_chat.h"
 #include "wire/translate.h"
@@ -33,6 +34,14 @@ std::string raw_text_or(json::Value object, std::string_view key, std::string_vi
 
 bool says_something(const std::string& json_string) { return json_string.size() > 2; }
 
+/// The id of a call, with what else of it must come back.
+std::string call_id_of(json::Value call, std::size_t place) {
+  std::string id = text_of(call, "id");
+  if (id.empty()) id = fmt::format("call_{}", place);
+  const auto extra = present(call, "extra_content");
+  return quoted(with_extra(id, extra ? extra->raw : std::string_view()));
+}
+
 void read_chat_message(json::Value message, Answer& answer, std::vector<std::string>& dropped) {
   std::string thinking = raw_text(message, "reasoning_content");
   if (thinking.empty()) thinking = raw_text(message, "reasoning");
@@ -55,12 +64,11 @@ void read_chat_message(json::Value message, Answer& answer, std::vector<std::str
       const bool custom = is_text(call, "type", "custom");
       const auto inner = json::find(call, custom ? "custom" : "function");
       if (!inner || !inner->is_object()) continue;
-      answer.blocks.push_back(
-          {.kind = Block::Kind::kTool,
-           .text = raw_text_or(*inner, custom ? "input" : "arguments", ""),
-           .id = raw_text_or(call, "id", fmt::format("call_{}", answer.blocks.size())),
-           .name = raw_text_or(*inner, "name", ""),
-           .is_custom = custom});
+      answer.blocks.push_back({.kind = Block::Kind::kTool,
+                               .text = raw_text_or(*inner, custom ? "input" : "arguments", ""),
+                               .id = call_id_of(call, answer.blocks.size()),
+                               .name = raw_text_or(*inner, "name", ""),
+                               .is_custom = custom});
     }
   for (const std::string_view lost : {"audio", "annotations"})
     if (const auto value = present(message, lost); value && value->raw != "[]")

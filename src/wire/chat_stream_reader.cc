@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "wire/call_id.h"
 #include "wire/fields.h"
 #include "wire/openai_chat.h"
 #include "wire/stream_sink.h"
@@ -80,7 +81,10 @@ class ChatStreamReader : public StreamReader {
       ++calls_;
       last_index_ = index;
       last_id_ = id;
-      sink.tool(calls_ - 1, quoted(id.empty() ? fmt::format("call_{}", calls_ - 1) : id),
+      const auto extra = present(call, "extra_content");
+      sink.tool(calls_ - 1,
+                quoted(with_extra(id.empty() ? fmt::format("call_{}", calls_ - 1) : id,
+                                  extra ? extra->raw : std::string_view())),
                 quoted(name));
     }
     if (!has_function) return;

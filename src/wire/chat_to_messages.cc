@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "json/write.h"
+#include "wire/call_id.h"
 #include "wire/fields.h"
 #include "wire/thinking.h"
 #include "wire/translate.h"
@@ -13,7 +14,7 @@ namespace {
 /// Anthropic takes letters, digits, _ and - in the id of a tool call; others are replaced, in the
 /// call and its result alike.
 std::string tool_id(json::Value object, std::string_view key) {
-  std::string id = text_of(object, key);
+  std::string id = split_call_id(text_of(object, key)).id;
   for (char& c : id)
     if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-'))
       c = '_';

@@ -8,6 +8,7 @@
 #include "wire/fields.h"
 #include "wire/openai_chat.h"
 #include "wire/openai_responses.h"
+#include "wire/stream_sink.h"
 #include "wire/translate.h"
 
 namespace rung::wire {
@@ -144,29 +145,60 @@ Result<std::string> translate_reply(const Request& request, const ReplyContext& 
   return write_chat_answer(*answer, request, context.created);
 }
 
-std::string translate_error(Dialect client, int status, std::string_view body,
-                            std::string_view request_id) {
+namespace {
+
+/// What an error reply says, whoever wrote it.
+struct Said {
   std::string message, type, param, code;
+};
+
+Said what_it_says(int status, std::string_view body) {
+  Said said;
   if (const auto root = json::parse(body); root && root->is_object()) {
     const auto error = present(*root, "error");
     if (error && error->is_object()) {
-      message = text_of(*error, "message");
-      type = text_of(*error, "type");
-      param = text_of(*error, "param");
-      code = text_of(*error, "code");
+      said.message = text_of(*error, "message");
+      said.type = text_of(*error, "type");
+      said.param = text_of(*error, "param");
+      said.code = text_of(*error, "code");
     } else if (error && error->is_string()) {
-      message = error->text();
+      said.message = error->text();
     } else {  // FastAPI says "detail", others say "message" at the top
-      message = text_of(*root, "message");
-      if (message.empty()) message = text_of(*root, "detail");
+      said.message = text_of(*root, "message");
+      if (said.message.empty()) said.message = text_of(*root, "detail");
     }
   }
-  if (message.empty())
-    message = fmt::format("the upstream answered with status {} and no message", status);
+  if (said.message.empty())
+    said.message = fmt::format("the upstream answered with status {} and no message", status);
+  return said;
+}
+
+}  // namespace
+
+std::string translate_error(Dialect client, int status, std::string_view body,
+                            std::string_view request_id) {
+  const Said said = what_it_says(status, body);
   if (client == Dialect::kMessages)
-    return messages_error_body(messages_error_type(status), message, request_id);
-  if (type.empty()) type = status < 500 ? "invalid_request_error" : "server_error";
-  return openai_error_body(message, type, param, code);
+    return messages_error_body(messages_error_type(status), said.message, request_id);
+  const std::string_view type = !said.type.empty() ? std::string_view(said.type)
+                                : status < 500     ? "invalid_request_error"
+                                                   : "server_error";
+  return openai_error_body(said.message, type, said.param, said.code);
+}
+
+Error error_of_reply(int status, std::string_view body) {
+  if (status < 400)
+    return {ErrorCode::kUpstream, "the upstream answered a request for a stream without one"};
+  const ErrorCode code = status == 429  ? ErrorCode::kRateLimited
+                         : status < 500 ? ErrorCode::kInvalidArgument
+                                        : ErrorCode::kUpstream;
+  return {code, what_it_says(status, body).message};
+}
+
+std::string error_event(Dialect client, const Error& error) {
+  std::string event;
+  make_passing_stream(client, false)->break_off(error, event);
+  return event;
 }
 
 }  // namespace rung::wire

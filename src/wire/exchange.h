@@ -39,5 +39,10 @@ Result<std::string> translate_reply(const Request& request, const ReplyContext& 
 /// The same for an error reply with its HTTP status, whatever its body holds.
 std::string translate_error(Dialect client, int status, std::string_view body,
                             std::string_view request_id);
+/// The error that a whole reply stands for, where a stream was promised: by its status and what its
+/// body says.
+Error error_of_reply(int status, std::string_view body);
+/// An error as an event of a stream in the client's dialect.
+std::string error_event(Dialect client, const Error& error);
 
 }  // namespace rung::wire

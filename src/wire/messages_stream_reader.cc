@@ -18,11 +18,11 @@ class MessagesStreamReader : public StreamReader {
       start(*root, sink, facts);
     } else if (name == "content_block_start") {
       if (const auto block = json::find(*root, "content_block"); block && block->is_object())
-        open(*block, sink);
+        open(*block, sink, facts);
     } else if (name == "content_block_delta") {
       ++facts.produced;
       if (const auto delta = json::find(*root, "delta"); delta && delta->is_object())
-        read_delta(*delta, sink);
+        read_delta(*delta, sink, facts);
     } else if (name == "content_block_stop") {
       // A tool without parameters is called with an empty object, which no delta has said.
       if (in_call_ && !has_arguments_) sink.arguments(calls_ - 1, R"("{}")");
@@ -58,7 +58,13 @@ class MessagesStreamReader : public StreamReader {
     sink.start(id, model, facts.usage);
   }
 
-  void open(json::Value block, StreamSink& sink) {
+  static void drop(std::string what, StreamFacts& facts) {
+    for (const std::string& known : facts.dropped)
+      if (known == what) return;
+    facts.dropped.push_back(std::move(what));
+  }
+
+  void open(json::Value block, StreamSink& sink, StreamFacts& facts) {
     const std::string type = text_of(block, "type");
     in_call_ = has_arguments_ = false;
     if (type == "text" || type == "thinking") {
@@ -78,10 +84,13 @@ class MessagesStreamReader : public StreamReader {
         return;
       has_arguments_ = true;
       sink.arguments(calls_ - 1, quoted(input->raw));
+    } else {
+      drop("content." + type, facts);
     }
   }
 
-  void read_delta(json::Value delta, StreamSink& sink) {
+  void read_delta(json::Value delta, StreamSink& sink, StreamFacts& facts) {
+    if (present(delta, "citation")) drop("citations", facts);
     const auto piece = [&](std::string_view key) {
       const auto value = json::find(delta, key);
       return value && value->is_string() && value->raw != "\"\"" ? value->raw : std::string_view();

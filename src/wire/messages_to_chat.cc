@@ -1,12 +1,15 @@
 #include <fmt/format.h>
 
 #include "json/write.h"
+#include "wire/call_id.h"
 #include "wire/fields.h"
 #include "wire/thinking.h"
 #include "wire/translate.h"
 
 namespace rung::wire {
 namespace {
+
+constexpr std::string_view kBilling = "x-anthropic-billing-header";
 
 /// One JSON string out of several, joined without decoding.
 class Joined {
@@ -62,7 +65,14 @@ class Translation {
     } else {
       Joined text("\\n\\n");
       for (const json::Value block : json::elements(system))
-        if (const auto t = json::find(block, "text"); t && t->is_string()) text.add(t->raw);
+        if (const auto t = json::find(block, "text"); t && t->is_string()) {
+          // Claude Code's first block is another one in every request, which would spoil the cached
+          // prefix of any host but Anthropic.
+          if (inside(t->raw).starts_with(kBilling))
+            out_.drop("system." + std::string(kBilling));
+          else
+            text.add(t->raw);
+        }
       w_.raw(text.text());
     }
     w_.end_object();
@@ -113,7 +123,9 @@ class Translation {
 
   static void write_call(json::Value block, json::Writer& calls) {
     const auto input = json::find(block, "input");
-    calls.begin_object().key("id").string(text_of(block, "id")).key("type").string("function");
+    const CallId id = split_call_id(text_of(block, "id"));
+    calls.begin_object().key("id").string(id.id).key("type").string("function");
+    if (!id.extra.empty()) calls.key("extra_content").raw(id.extra);
     calls.key("function").begin_object().key("name").string(text_of(block, "name"));
     calls.key("arguments").string(input ? input->raw : std::string_view("{}"));
     calls.end_object().end_object();
@@ -155,7 +167,10 @@ class Translation {
     if (const auto failed = json::find(block, "is_error"); failed && failed->is_true())
       out_.drop("tool_result.is_error");
     w_.begin_object().key("role").string("tool").key("tool_call_id");
-    w_.string(text_of(block, "tool_use_id")).key("content").raw(text.text()).end_object();
+    w_.string(split_call_id(text_of(block, "tool_use_id")).id)
+        .key("content")
+        .raw(text.text())
+        .end_object();
   }
 
   void write_part(json::Value block, json::Writer& parts, std::size_t& count,

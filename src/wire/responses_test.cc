@@ -310,12 +310,14 @@ TEST(ResponsesStream, ThatBreaksEndsWithAFailedResponse) {
   const auto request =
       parse_request(Dialect::kResponses, R"({"model":"auto","input":"x","stream":true})");
   const Error broken{ErrorCode::kUpstream, "it broke"};
-  const auto translated =
-      events(streamed(*request, Dialect::kChat, {chat_data(R"({"content":"a"})")}, &broken));
+  const std::string late =
+      streamed(*request, Dialect::kChat, {chat_data(R"({"content":"a"})")}, &broken);
+  const auto translated = events(late);
   EXPECT_EQ(translated.back().first, "response.failed");
   EXPECT_EQ(json::find(*json::find(translated.back().second, "response"), "error")->raw,
             R"({"code":"server_error","message":"it broke"})");
-  const auto early = events(streamed(*request, Dialect::kChat, {}, &broken));
+  const std::string at_once = streamed(*request, Dialect::kChat, {}, &broken);
+  const auto early = events(at_once);
   EXPECT_EQ(early.front().first, "response.created");
   EXPECT_EQ(early.back().first, "response.failed");
 }

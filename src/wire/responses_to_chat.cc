@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "json/write.h"
+#include "wire/call_id.h"
 #include "wire/fields.h"
 #include "wire/openai_responses.h"
 #include "wire/thinking.h"
@@ -143,7 +144,9 @@ class Translation {
     has_calls_ = true;
     const auto text = json::find(item, custom ? "input" : "arguments");
     const std::string_view raw = text && text->is_string() ? text->raw : std::string_view("\"\"");
-    calls_.begin_object().key("id").string(text_of(item, "call_id"));
+    const CallId id = split_call_id(text_of(item, "call_id"));
+    calls_.begin_object().key("id").string(id.id);
+    if (!id.extra.empty()) calls_.key("extra_content").raw(id.extra);
     calls_.key("type").string("function").key("function").begin_object();
     calls_.key("name").string(text_of(item, "name")).key("arguments");
     custom ? calls_.string(fmt::format(R"({{"input":{}}})", raw)) : calls_.raw(raw);
@@ -174,7 +177,7 @@ class Translation {
       if (any) media = parts.take();
     }
     w_.begin_object().key("role").string("tool").key("tool_call_id");
-    w_.string(text_of(item, "call_id")).key("content").raw(text).end_object();
+    w_.string(split_call_id(text_of(item, "call_id")).id).key("content").raw(text).end_object();
     if (!media.empty()) message("user", media);  // a tool's message holds text alone
   }
 

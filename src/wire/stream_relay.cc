@@ -29,6 +29,9 @@ class Translating : public StreamRelay {
       sink_->out = &out;
       reader_->take(event, *sink_, facts_);
     }
+    // The headers have left: a comment is the only place to say it.
+    for (; told_ < facts_.dropped.size(); ++told_)
+      out.append(": x-rung-dropped: ").append(one_line(facts_.dropped[told_])).append("\n\n");
   }
 
   void end(std::string_view rest, std::string& out) override {
@@ -54,8 +57,15 @@ class Translating : public StreamRelay {
   }
 
  private:
+  static std::string one_line(std::string text) {
+    for (char& c : text)
+      if (static_cast<unsigned char>(c) < 0x20) c = '?';
+    return text;
+  }
+
   std::unique_ptr<StreamReader> reader_;
   std::unique_ptr<StreamSink> sink_;
+  std::size_t told_ = 0;
 };
 
 }  // namespace

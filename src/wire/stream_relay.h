@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "wire/request.h"
@@ -23,10 +24,11 @@ struct StreamEvent {
 /// What a stream has told so far.
 struct StreamFacts {
   std::optional<Usage> usage;
-  std::int64_t produced = 0;      // events with content: about a token each
-  bool is_whole = false;          // an end that says why it is one, or an error event, has come
-  bool has_error = false;         // the upstream reported an error in its stream
-  std::string_view proper_end{};  // what a whole stream ends with, for the sentence of a cut one
+  std::int64_t produced = 0;         // events with content: about a token each
+  bool is_whole = false;             // an end that says why it is one, or an error event, has come
+  bool has_error = false;            // the upstream reported an error in its stream
+  std::vector<std::string> dropped;  // what the client's dialect has no form for
+  std::string_view proper_end{};     // what a whole stream ends with, for the sentence of a cut one
 };
 
 /// Of one stream. Not thread-safe.

@@ -454,6 +454,16 @@ TEST(Streams, OfMessagesBecomeChat) {
       std::string::npos);
 }
 
+TEST(Streams, SayInACommentWhatTheyCannotCarry) {
+  const std::string out = streamed(
+      Dialect::kChat, Dialect::kMessages,
+      {R"({"type":"content_block_delta","index":0,"delta":{"type":"citations_delta","citation":{}}})",
+       R"({"type":"content_block_delta","index":0,"delta":{"type":"citations_delta","citation":{}}})",
+       R"({"type":"content_block_start","index":1,"content_block":{"type":"web_search_tool_result"}})"});
+  EXPECT_EQ(out,
+            ": x-rung-dropped: citations\n\n: x-rung-dropped: content.web_search_tool_result\n\n");
+}
+
 TEST(Streams, ThatStopShortAreNotWhole) {
   StreamFacts facts;
   const std::string out =
@@ -496,6 +506,43 @@ TEST(Streams, CallsThatShareAnIndexAreToldApartByTheirIds) {
         R"("index":2,"content_block":{"type":"tool_use","id":"c","name":"h")",
         R"("partial_json":"{\"n\":1}")", R"("stop_reason":"tool_use")"})
     EXPECT_NE(out.find(expected), std::string::npos) << expected << "\n" << out;
+}
+
+TEST(CallIds, CarryWhatGeminiWantsBack) {
+  const std::string extra = R"({"google":{"thought_signature":"a+/=\u00e9?>"}})";
+  const std::string reply = reply_of(
+      Dialect::kMessages, Dialect::kChat,
+      R"({"choices":[{"message":{"tool_calls":[{"id":"c1","extra_content":)" + extra +
+          R"(,"function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}]})");
+  const auto root = json::parse(reply);
+  const json::Value block = *json::elements(*json::find(*root, "content")).begin();
+  const std::string id = json::find(block, "id")->text();
+  EXPECT_EQ(
+      id.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"),
+      std::string::npos);
+  const std::string out =
+      streamed(Dialect::kMessages, Dialect::kChat,
+               {chat_data(R"({"tool_calls":[{"index":0,"id":"c1","extra_content":)" + extra +
+                          R"(,"function":{"name":"f","arguments":"{}"}}]})")});
+  EXPECT_NE(out.find("\"" + id + "\""), std::string::npos) << out;
+  const std::string next =
+      R"({"model":"m","messages":[{"role":"user","content":"q"},{"role":"assistant","content":[{"type":"tool_use","id":")" +
+      id +
+      R"(","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":")" +
+      id + R"(","content":"r"}]}]})";
+  const Outgoing back = to_chat(next);
+  EXPECT_NE(back.body.find(R"({"id":"c1","type":"function","extra_content":)" + extra),
+            std::string::npos)
+      << back.body;
+  EXPECT_NE(back.body.find(R"("tool_call_id":"c1")"), std::string::npos);
+}
+
+TEST(MessagesToChat, LeavesOutTheBlockThatChangesWithEveryRequest) {
+  const Outgoing out = to_chat(
+      R"({"model":"m","messages":[{"role":"user","content":"q"}],"system":[
+      {"type":"text","text":"x-anthropic-billing-header: cch=1"},{"type":"text","text":"be brief"}]})");
+  EXPECT_NE(out.body.find(R"({"role":"system","content":"be brief"})"), std::string::npos);
+  EXPECT_EQ(out.dropped, Names{"system.x-anthropic-billing-header"});
 }
 
 TEST(Streams, InterleavedCallsAreAnErrorAndNotAMixture) {

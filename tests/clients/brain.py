@@ -122,6 +122,7 @@ def read_responses(body):
         kind = item.get("type", "message")
         if kind == "message" and item["role"] == "user":
             seen.words, seen.results = texts(item["content"], ("input_text", "input_image")), []
+            seen.image = not isinstance(item["content"], str) and any(p["type"] == "input_image" for p in item["content"])
         elif kind == "function_call":
             seen.calls.append(item["call_id"])
         elif kind == "function_call_output":
