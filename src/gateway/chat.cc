@@ -63,6 +63,13 @@ class ChatCall {
     // 1. Understand.
     auto request = wire::parse_request(dialect_, exchange_.body());
     if (!request) co_return co_await refuse(request.error());
+    if (auto whole =
+            worker_.shared().responses.expand(record_.key_name, *request, exchange_.body())) {
+      // What it refers to is known here: it is read again with that in place.
+      exchange_.body() = *std::move(whole);
+      request = wire::parse_request(dialect_, exchange_.body());
+      if (!request) co_return co_await refuse(request.error());
+    }
     record_.requested_model = request->model;
     record_.streaming = request->stream;
     // 2. Decide.
@@ -83,6 +90,7 @@ class ChatCall {
     } else {
       co_await relay_whole(*request);
     }
+    if (!kept_.empty()) worker_.shared().responses.keep(record_.key_name, *request, kept_);
     // 5. Remember, also what failed.
     remember();
   }
@@ -304,11 +312,13 @@ class ChatCall {
     if (!sent) client_left(sent.error());
   }
 
-  wire::ReplyContext reply_context() {
+  wire::ReplyContext reply_context(const wire::Request& request) {
     return {.upstream = form().dialect,
             .hide_usage = form().hide_usage,
             .created = record_.time_us / 1'000'000,
-            .prompt_tokens = choice_.prompt_tokens};
+            .prompt_tokens = choice_.prompt_tokens,
+            .id = record_.id.view(),
+            .kept = wire::asks_to_be_stored(request) ? &kept_ : nullptr};
   }
 
   /// The reply's body in the client's dialect.
@@ -317,7 +327,7 @@ class ChatCall {
       body = wire::translate_error(dialect_, response().status(), body, request_id());
       return {};
     }
-    auto translated = wire::translate_reply(request, reply_context(), body, form().dropped);
+    auto translated = wire::translate_reply(request, reply_context(request), body, form().dropped);
     if (!translated)
       return Error{ErrorCode::kUpstream,
                    translated.error().with("the upstream's reply cannot be translated").message};
@@ -328,7 +338,7 @@ class ChatCall {
   Task<void> relay_stream(const wire::Request& request) {
     record_.http_status = response().status();
     SseSplitter splitter;
-    relay_ = wire::make_stream_relay(request, reply_context());
+    relay_ = wire::make_stream_relay(request, reply_context(request));
     const wire::StreamFacts& facts = relay_->facts();
     std::string out, early, held;
     std::string_view opening = attempts_.answer().opening();
@@ -549,6 +559,7 @@ class ChatCall {
   // Working memory of the reply's head; views of headers_ point into the rest.
   std::vector<HttpHeader> headers_;
   std::string reason_, cost_, dropped_, trail_, served_, attempts_text_, retry_text_;
+  std::string kept_;  // a response object that is to be remembered
 };
 
 }  // namespace

@@ -46,8 +46,7 @@ bool may_count(const state::KeySpec& key, const Snapshot& snapshot, const wire::
 class Counting {
  public:
   Counting(Worker& worker, Exchange& exchange)
-      : worker_(worker),
-        exchange_(exchange),
+      : exchange_(exchange),
         serving_(worker.serving()),
         fresh_(worker.ids().next(worker.shared().clock.wall_us())) {}
 
@@ -121,7 +120,6 @@ class Counting {
     static_cast<void>(sent);  // the client left: there is nobody to tell
   }
 
-  Worker& worker_;
   Exchange& exchange_;
   std::shared_ptr<const Serving> serving_;
   state::DecisionId fresh_;

@@ -17,7 +17,7 @@ decide::SessionPrices prices_of(const PriceConfig& price) {
   out.input = price.input;
   out.output = price.output;
   out.cached_input = price.cached_input.value_or(price.input);
-  out.cache_write = price.input;  // a write price of its own is not configured
+  out.cache_write = price.cache_write.value_or(price.input);
   return out;
 }
 

@@ -13,6 +13,7 @@
 #include "gateway/auth.h"
 #include "gateway/decider.h"
 #include "gateway/metrics.h"
+#include "gateway/response_store.h"
 #include "gateway/sessions.h"
 #include "gateway/snapshot.h"
 #include "gateway/trace_exporter.h"
@@ -38,6 +39,7 @@ struct Shared {
   std::atomic<bool> draining{false};
   Sessions* sessions = nullptr;     // null: off; set before the workers start
   TraceExporter* traces = nullptr;  // null: off; set before the workers start
+  ResponseStore responses;
 };
 
 /// What this worker knows of one model: how much may be tried again, how much hedged.

@@ -115,6 +115,12 @@ Result<Outgoing> make_outgoing(const Request& request, std::string_view body,
   return cannot(request, target.dialect);
 }
 
+bool asks_to_be_stored(const Request& request) {
+  if (request.dialect != Dialect::kResponses) return false;
+  const auto store = json::find(request.root, "store");
+  return !(store && store->raw == "false");
+}
+
 Result<ReplyFacts> read_reply(Dialect upstream, std::string_view body) {
   const auto root = json::parse(body);
   if (!root) return root.error();
@@ -140,8 +146,12 @@ Result<std::string> translate_reply(const Request& request, const ReplyContext& 
                                                              : read_chat_answer(body, dropped);
   if (!answer) return answer.error();
   if (request.dialect == Dialect::kMessages) return write_messages_answer(*answer);
-  if (request.dialect == Dialect::kResponses)
-    return write_responses_answer(*answer, request, context.created);
+  if (request.dialect == Dialect::kResponses) {
+    std::string response = write_responses_answer(*answer, request, context.created, context.id,
+                                                  context.kept != nullptr);
+    if (context.kept != nullptr) *context.kept = response;
+    return response;
+  }
   return write_chat_answer(*answer, request, context.created);
 }
 

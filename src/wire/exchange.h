@@ -24,6 +24,9 @@ std::string why_not(const Request& request, Dialect upstream);
 /// What is sent to `target` for a request whose body is `body`. Error kUnsupported: why_not.
 Result<Outgoing> make_outgoing(const Request& request, std::string_view body, const Target& target);
 
+/// Responses: whether the client wants to refer to the reply later; it does unless it says no.
+bool asks_to_be_stored(const Request& request);
+
 /// What the ledger wants of a whole reply.
 struct ReplyFacts {
   std::string model;  // as served; empty: not said

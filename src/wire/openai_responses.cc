@@ -85,12 +85,11 @@ Result<void> read_input(json::Value input, Request& request) {
       request.has_foreign_thinking = request.has_foreign_thinking || is_foreign_reasoning(item);
     } else if (type != "function_call" && type != "function_call_output" &&
                type != "custom_tool_call" && type != "custom_tool_call_output") {
-      note_native(request,
-                  type == "item_reference"
-                      ? fmt::format("{} refers to an item that nobody here keeps (send the "
-                                    "item itself, as clients do with store: false)",
-                                    where)
-                      : fmt::format("{} is of type {}", where, type));
+      note_native(request, type == "item_reference"
+                               ? fmt::format("{} refers to an item that is not known here (clients "
+                                             "send the item itself with store: false)",
+                                             where)
+                               : fmt::format("{} is of type {}", where, type));
     }
   }
   return {};

@@ -42,6 +42,7 @@ struct ResponseObject {
   std::string_view error_message = {};      // empty: null
   std::string output = "[]";                // JSON
   std::optional<Usage> usage;
+  bool stored = false;
 };
 std::string write_response(const ResponseObject& object, const Request& request);
 /// "completed" or "incomplete" with its reason.
@@ -58,8 +59,9 @@ std::string call_item(std::string_view id, std::string_view status, const Block&
 std::string item_id(std::string_view kind, std::string_view response, std::size_t place);
 std::string response_id(std::string_view upstream_id);
 
+/// `id` names the response; empty: as the upstream named its answer.
 std::string write_responses_answer(const Answer& answer, const Request& request,
-                                   std::int64_t created);
+                                   std::int64_t created, std::string_view id, bool stored);
 std::string responses_usage(const Usage& usage);
 
 }  // namespace rung::wire

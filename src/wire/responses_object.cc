@@ -56,7 +56,7 @@ std::string write_response(const ResponseObject& object, const Request& request)
   echo(root, "parallel_tool_calls", "true", w);
   w.key("previous_response_id").null();
   echo(root, "reasoning", R"({"effort":null,"summary":null})", w);
-  w.key("store").boolean(false);
+  w.key("store").boolean(object.stored);
   echo(root, "temperature", "1.0", w);
   echo(root, "text", R"({"format":{"type":"text"}})", w);
   echo(root, "tool_choice", R"("auto")", w);
@@ -132,9 +132,10 @@ std::string response_id(std::string_view upstream_id) {
 }
 
 std::string write_responses_answer(const Answer& answer, const Request& request,
-                                   std::int64_t created) {
+                                   std::int64_t created, std::string_view id, bool stored) {
   ResponseObject object;
-  object.id = response_id(answer.id);
+  object.id = response_id(id.empty() ? std::string_view(answer.id) : id);
+  object.stored = stored;
   object.model = answer.model;
   object.created = created;
   object.usage = answer.usage;

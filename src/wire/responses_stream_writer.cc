@@ -12,12 +12,13 @@ class ResponsesStreamWriter : public StreamSink {
  public:
   explicit ResponsesStreamWriter(StreamContext context) : context_(std::move(context)) {
     response_.created = context_.created;
-    response_.id = response_id({});
+    response_.id = response_id(context_.id);
+    response_.stored = context_.kept != nullptr;
   }
 
   void start(std::string_view id, std::string_view model, const std::optional<Usage>&) override {
     started_ = true;
-    response_.id = response_id(id);
+    if (context_.id.empty()) response_.id = response_id(id);
     response_.model = model;
     send_response("response.created");
     send_response("response.in_progress");
@@ -212,7 +213,9 @@ class ResponsesStreamWriter : public StreamSink {
   void send_response(std::string_view type) {
     json::Writer w = begin(type);
     response_.output = output_ + "]";
-    w.key("response").raw(write_response(response_, *context_.request));
+    const std::string response = write_response(response_, *context_.request);
+    if (context_.kept != nullptr && response_.status == "completed") *context_.kept = response;
+    w.key("response").raw(response);
     send(type, w);
   }
 

@@ -50,10 +50,9 @@ TEST(ResponsesRequest, SaysWhatNeedsStateOnTheOtherSide) {
   }
   const auto item = parse_request(Dialect::kResponses,
                                   R"({"model":"m","input":[{"type":"item_reference","id":"i"}]})");
-  EXPECT_EQ(
-      why_not(*item, Dialect::kChat),
-      "input[0] refers to an item that nobody here keeps (send the item itself, as clients do "
-      "with store: false), which Chat Completions has no form for");
+  EXPECT_EQ(why_not(*item, Dialect::kChat),
+            "input[0] refers to an item that is not known here (clients send the item itself with "
+            "store: false), which Chat Completions has no form for");
 }
 
 TEST(ResponsesRequest, RefusalsNameTheField) {
@@ -148,7 +147,7 @@ TEST(ResponsesToChat, ReportsWhatIsLost) {
        "tools":[{"type":"web_search"},{"type":"function","name":"f","parameters":null}]})",
       {.dialect = Dialect::kChat, .model = "m"});
   EXPECT_EQ(out.dropped,
-            (Names{"store", "truncation", "top_logprobs", "prompt_cache_key", "text.verbosity",
+            (Names{"truncation", "top_logprobs", "prompt_cache_key", "text.verbosity",
                    "include.file_search_call.results", "tools.web_search", "reasoning.effort"}));
   EXPECT_NE(
       out.body.find(

@@ -238,7 +238,7 @@ class Translation {
                                                "prompt",
                                                "background",
                                                "store"};
-    if (key == "store" && v.is_true()) out_.drop(key);
+
     if (v.is_null() ||
         std::find(std::begin(kElsewhere), std::end(kElsewhere), key) != std::end(kElsewhere))
       return;

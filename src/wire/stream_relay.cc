@@ -80,6 +80,8 @@ std::unique_ptr<StreamRelay> make_stream_relay(const Request& request,
                       .created = context.created,
                       .prompt_tokens = context.prompt_tokens,
                       .custom_tools = custom_tools(request),
+                      .id = std::string(context.id),
+                      .kept = context.kept,
                       .request = &request};
   auto sink = request.dialect == Dialect::kMessages    ? write_messages_stream(std::move(about))
               : request.dialect == Dialect::kResponses ? write_responses_stream(std::move(about))

@@ -53,6 +53,8 @@ struct ReplyContext {
   bool hide_usage = false;         // a chunk that is only about usage was not the client's wish
   std::int64_t created = 0;        // seconds since 1970, for replies that have no such time
   std::int64_t prompt_tokens = 0;  // our estimate, for dialects that want one before the answer
+  std::string_view id = {};     // of a reply whose dialect names it so (Responses): a copy is taken
+  std::string* kept = nullptr;  // Responses: gets the response object, if it is to be remembered
 };
 /// For the reply to `request`, which must outlive the relay.
 std::unique_ptr<StreamRelay> make_stream_relay(const Request& request, const ReplyContext& context);

@@ -60,6 +60,8 @@ struct StreamContext {
   std::int64_t created = 0;        // seconds since 1970
   std::int64_t prompt_tokens = 0;  // our estimate, where a dialect wants one before the answer
   std::vector<std::string> custom_tools = {};
+  std::string id = {};               // Responses
+  std::string* kept = nullptr;       // Responses: gets the response object
   const Request* request = nullptr;  // Responses: repeated in the response; outlives the sink
 };
 std::unique_ptr<StreamSink> write_chat_stream(StreamContext context);

@@ -73,12 +73,15 @@ def read_chat(body):
 
 def read_messages(body):
     need(set(body) <= {"model", "messages", "max_tokens", "system", "temperature", "top_p", "top_k", "stop_sequences", "tools", "tool_choice",
-                       "metadata", "stream", "thinking", "output_config"}, f"unknown field among {sorted(body)}")
+                       "metadata", "stream", "thinking", "output_config", "context_management"}, f"unknown field among {sorted(body)}")
     need(isinstance(body.get("max_tokens"), int), "max_tokens: Field required")
     seen, waiting = Seen(), []
     for message in body["messages"]:
-        need(message["role"] in ("user", "assistant"), f"role {message['role']}")
+        need(message["role"] in ("user", "assistant", "system"), f"role {message['role']}")
         content = message["content"]
+        if message["role"] == "system":  # Claude Code says so what changes on the way
+            texts(content, ("text",))
+            continue
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
         need(blocks, "messages: content must not be empty")
         for block in blocks:

@@ -121,11 +121,12 @@ test("vercel_ai_answers_and_streams", () => with_providers(async (ai, model, hel
 
 test("vercel_ai_goes_through_two_tools_at_once", () => with_providers(async (ai, model) => {
   const tools = { get_weather: ai.tool({ description: "d", inputSchema: z.object({ city: z.string() }), execute: async ({ city }) => RESULTS[city] }) };
-  // Without it the provider refers to items by the ids under which OpenAI has stored them.
-  const providerOptions = { openai: { store: false } };
-  const reply = await ai.generateText({ model, prompt: WEATHER, tools, stopWhen: ai.stepCountIs(3), maxRetries: 0, providerOptions });
-  assert.equal(reply.text, TOLD);
-  const streamed = ai.streamText({ model, prompt: WEATHER, tools, stopWhen: ai.stepCountIs(3), maxRetries: 0, providerOptions });
+  // By default the Responses provider refers to items by their ids; with store: false it sends them.
+  for (const providerOptions of [{}, { openai: { store: false } }]) {
+    const reply = await ai.generateText({ model, prompt: WEATHER, tools, stopWhen: ai.stepCountIs(3), maxRetries: 0, providerOptions });
+    assert.equal(reply.text, TOLD);
+  }
+  const streamed = ai.streamText({ model, prompt: WEATHER, tools, stopWhen: ai.stepCountIs(3), maxRetries: 0 });
   let text = "";
   for await (const piece of streamed.textStream) text += piece;
   assert.ok(text.endsWith(TOLD), text);

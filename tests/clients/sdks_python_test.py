@@ -220,6 +220,22 @@ class OpenAiClient(Client):
         sent = [body for path, body in zip(self.upstream.paths(), self.upstream.bodies()) if path == "/v1/messages"][-1]
         self.assertEqual(sent["messages"][1]["content"][0], {"type": "thinking", "thinking": "Let me see.", "signature": brain.SIGNATURE})
 
+    def test_responses_that_follow_others_by_id(self):
+        for model in self.each(("gpt", "claude")):
+            tools = [{"type": "function", "name": "get_weather", "parameters": SCHEMA, "strict": False}]
+            first = self.client.responses.create(model=model, input="How is the weather in Porto and Lima?", tools=tools)
+            self.assertTrue(first.store)
+            results = [{"type": "function_call_output", "call_id": c.call_id, "output": RESULTS[json.loads(c.arguments)["city"]]}
+                       for c in first.output if c.type == "function_call"]
+            with self.client.responses.stream(model=model, input=results, tools=tools, previous_response_id=first.id) as stream:
+                second = stream.get_final_response()
+            self.assertEqual(second.output_text, TOLD)
+            third = self.client.responses.create(model=model, input="Say hello.", previous_response_id=second.id)
+            self.assertEqual(third.output_text, f"Hello, {REAL[model]}.")
+            unkept = self.client.responses.create(model=model, input="Say hello.", store=False)
+            with self.assertRaises(openai.BadRequestError):
+                self.client.responses.create(model=model, input="Again.", previous_response_id=unkept.id)
+
     def test_embeddings(self):
         self.assertEqual([d.embedding for d in self.client.embeddings.create(model="embed", input=["a", "b"], encoding_format="float").data],
                          [[0.25, -0.5]] * 2)
