@@ -73,6 +73,7 @@ Task<void> Attempts::once(Attempt& a) {
   // 2. The call begins.
   a.asked = now();
   a.call = record_.calls.size();
+  if (trace_ != nullptr) trace_->pass_on(*a.call, sent.traceparent, sent.headers);
   {
     state::CallRecord& call = record_.calls.emplace_back();
     call.upstream = upstream.name;

@@ -91,6 +91,8 @@ class Parser {
     config_.max_body_bytes = static_cast<std::size_t>(top.integer("max_body_mb", 64, 1, 4096))
                              << 20;
     config_.drain_timeout = milliseconds("drain_timeout_ms", config_.drain_timeout);
+    config_.observe = read_observe(top, resolve_);
+    config_.sessions = read_sessions(top, resolve_);
     config_.keep_alive = milliseconds("keep_alive_ms", config_.keep_alive);
     if (top.has("resilience")) {
       YamlSection section = top.part("resilience");
