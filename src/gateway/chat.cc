@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/hash.h"
+#include "gateway/ask_classifier.h"
 #include "gateway/headers.h"
 #include "gateway/record.h"
 #include "net/sse.h"
@@ -35,7 +36,7 @@ class ChatCall {
     const Error error{ErrorCode::kInternal, "the gateway was stopped while this request ran"};
     if (!record_.calls.empty() && call().end_us == 0) {
       end_call(error);
-      record_usage(choice_, usage_, produced_, call());
+      if (has_answer_call()) record_usage(choice_, usage_, produced_, call());
     }
     note_failure(error);
     remember();
@@ -48,8 +49,22 @@ class ChatCall {
     if (!request) co_return co_await refuse(request.error());
     record_.requested_model = request->model;
     record_.streaming = request->stream;
-    // 2. Decide.
-    if (auto decided = decide(*request); !decided) co_return co_await refuse(decided.error());
+    // 2. Decide; a classifier is asked first where the route has one.
+    auto overrides = parse_overrides(
+        exchange_.header("x-rung-usd-per-point"), exchange_.header("x-rung-target-quality"),
+        exchange_.header("x-rung-max-cost"), exchange_.header("x-rung-arm"));
+    if (!overrides) co_return co_await refuse(overrides.error());
+    Ahead ahead;
+    if (const Route* route = needs_classifier(*serving_->snapshot, *request, *overrides)) {
+      const TimePoint before = std::chrono::steady_clock::now();
+      auto asked = co_await ask_classifier(*serving_, *route, request->prompt, arrived_,
+                                           exchange_.client_gone(), record_);
+      waited_us_ += us_between(before, std::chrono::steady_clock::now());
+      if (!asked) co_return co_await refuse(asked.error());
+      ahead = *std::move(asked);
+    }
+    if (auto decided = decide(*request, *overrides, ahead); !decided)
+      co_return co_await refuse(decided.error());
     // 3. Ask.
     co_await ask(*request);
     if (!response_) co_return co_await refuse(failure_);
@@ -71,14 +86,11 @@ class ChatCall {
     record_.seed = hash64(record_.id.view());
   }
 
-  Result<void> decide(const wire::ChatRequest& request) {
-    auto overrides = parse_overrides(
-        exchange_.header("x-rung-usd-per-point"), exchange_.header("x-rung-target-quality"),
-        exchange_.header("x-rung-max-cost"), exchange_.header("x-rung-arm"));
-    if (!overrides) return overrides.error();
+  Result<void> decide(const wire::ChatRequest& request, const Overrides& overrides,
+                      const Ahead& ahead) {
     const TimePoint before = std::chrono::steady_clock::now();
-    auto choice =
-        decide_chat(*serving_->snapshot, request, *overrides, record_.seed, worker_.scratch());
+    auto choice = decide_chat(*serving_->snapshot, request, overrides, record_.seed,
+                              worker_.scratch(), &ahead);
     decision_us_ = us_between(before, std::chrono::steady_clock::now());
     if (!choice) return choice.error();
     choice_ = *std::move(choice);
@@ -202,7 +214,7 @@ class ChatCall {
     if (success || usage) record_usage(choice_, usage, 0, call());
     record_.outcome = call().outcome;
     record_.http_status = response_->status();
-    reply_headers(call().cost);
+    reply_headers(whole_cost());
     auto sent = co_await exchange_.respond(response_->status(), headers_, *body);
     first_byte_ = std::chrono::steady_clock::now();
     if (!sent) client_left(sent.error());
@@ -292,6 +304,20 @@ class ChatCall {
   }
 
   state::CallRecord& call() { return record_.calls.back(); }
+  /// Whether a model was asked for the answer itself, and not only a classifier about it.
+  bool has_answer_call() const {
+    return !record_.calls.empty() && record_.calls.back().step.empty();
+  }
+
+  /// Of all calls so far; empty if one is not known.
+  std::optional<state::NanoUsd> whole_cost() const {
+    state::NanoUsd sum;
+    for (const state::CallRecord& made : record_.calls) {
+      if (!made.cost) return std::nullopt;
+      sum += *made.cost;
+    }
+    return sum;
+  }
 
   void finish_call(state::Outcome outcome) {
     call().outcome = outcome;
@@ -334,7 +360,7 @@ class ChatCall {
 
   /// Our own error reply, before any byte of an answer.
   Task<void> answer_error() {
-    const bool ours = record_.calls.empty();
+    const bool ours = !has_answer_call() && failure_.code != ErrorCode::kCancelled;
     if (ours) {
       record_.outcome = state::Outcome::kRefused;
       record_.error = failure_.message;
@@ -368,7 +394,7 @@ class ChatCall {
     record_.total_us = us_between(arrived_, end);
     record_.gateway_us = record_.total_us - waited_us_;
     if (first_byte_ != TimePoint{}) record_.first_byte_us = us_between(arrived_, first_byte_);
-    if (!record_.calls.empty()) record_reference(choice_, call(), record_);
+    if (has_answer_call()) record_reference(choice_, call(), record_);
     Shared& shared = worker_.shared();
     shared.metrics.record(worker_.index(), record_, decision_us_);
     shared.ledger.append(std::move(record_), worker_.index());

@@ -322,6 +322,12 @@ class Parser {
     if (auto done = s.finish(); !done) route.fail(done.error());
   }
 
+  void classifier(const YAML::Node& node, YamlSection& route, RouteConfig& out) {
+    auto read = read_classifier(node, route.path() + ".predictor", resolve_, config_.models);
+    if (!read) return route.fail(read.error());
+    out.classifier = *std::move(read);
+  }
+
   Result<void> routes(YamlSection& top) {
     if (!top.has("routes")) {
       top.child("routes");
@@ -340,12 +346,17 @@ class Parser {
                                                        : kind_of(arms)));
       else
         for (const YAML::Node& node : arms) arm(node, s, route);
-      const std::string predictor = s.string("predictor");
-      if (!predictor.empty())
+      if (const YAML::Node node = s.child("predictor"); node.IsDefined() && node.IsMap())
+        classifier(node, s, route);
+      else if (const std::string predictor = s.string("predictor"); !predictor.empty())
         route.predictor = find_predictor(predictor, s);
       else if (route.arms.size() > 1)
         s.fail("predictor", "is missing; a route with several arms needs one");
       policy(s.child("policy"), s, route);
+      if (route.classifier && route.policy.kind != decide::PolicyKind::kThreshold)
+        s.fail("policy",
+               "does not fit a classifier; expected {kind: threshold, threshold: 0 to 1, "
+               "strong: ARM, weak: ARM}");
       if (const auto share = s.number("explore")) {
         if (!(*share >= 0 && *share <= 1))
           s.fail("explore", fmt::format("is {:g}; expected a share from 0 to 1", *share));

@@ -28,6 +28,7 @@ struct Target {
 /// Strong and weak of a route: the pair of its predictor, where it is made for one; else its
 /// reference arm and its cheapest.
 Result<std::pair<std::size_t, std::size_t>> pair_of(const Route& route) {
+  if (route.classifier) return std::pair{route.classifier->strong, route.classifier->weak};
   const auto scale =
       route.predictor ? route.predictor->quality_scale() : predict::QualityScale::kExpectedScore;
   if (scale == predict::QualityScale::kMatchChance)
@@ -69,7 +70,9 @@ Result<Target> routellm_target(const Snapshot& snapshot, std::string_view model)
   std::size_t length = 0;
   for (const auto& candidate : snapshot.routes) {
     const std::string stem = std::filesystem::path(candidate->predictor_name).stem().string();
-    for (const std::string& name : {candidate->name, stem}) {
+    std::string hyphens = stem;  // causal-llm for causal_llm
+    std::replace(hyphens.begin(), hyphens.end(), '_', '-');
+    for (const std::string& name : {candidate->name, stem, hyphens}) {
       if (name.size() <= length || !rest.starts_with(name)) continue;
       if (rest.size() > name.size() && rest[name.size()] != '-') continue;
       route = candidate.get();
@@ -117,12 +120,34 @@ Result<Target> find_target(const Snapshot& snapshot, const std::string& name) {
                "model"};
 }
 
+/// By the classifier: s and 1 - s. Where it failed s is 1, which nobody has measured.
+void score_pair(const Classifier& classifier, Choice& choice, const Ahead* ahead) {
+  for (ArmOutlook& look : choice.outlook)
+    if (look.why_not.empty()) look.why_not = look.arm->why_unscored;
+  const bool measured = ahead != nullptr && ahead->win_chance;
+  const double win = measured ? *ahead->win_chance : 1.0;
+  choice.outlook[classifier.strong].quality = win;
+  choice.outlook[classifier.weak].quality = 1 - win;
+  for (const std::size_t arm : {classifier.strong, classifier.weak})
+    choice.outlook[arm].is_scored = measured;
+}
+
+/// Says so where strong was taken because the classifier failed.
+void explain_failure(const Route& route, const Ahead* ahead, Choice& choice) {
+  if (!route.classifier || ahead == nullptr || ahead->failure.empty()) return;
+  const Arm& strong = route.arms[route.classifier->strong];
+  if (choice.arm == &strong)
+    choice.reason = fmt::format("{}, since {}", strong.label, ahead->failure);
+  else  // drawn at random
+    choice.reason += fmt::format(" ({})", ahead->failure);
+}
+
 void score(const Route& route, const wire::ChatRequest& request, Choice& choice,
-           DeciderScratch& scratch) {
+           DeciderScratch& scratch, const Ahead* ahead) {
+  if (route.classifier) return score_pair(*route.classifier, choice, ahead);
   if (!route.predictor) return;
   scratch.estimates.resize(route.predictor->arms().size());
-  route.predictor->estimate_for(route.known, request.prompt, scratch.estimates,
-                                scratch.predictor);
+  route.predictor->estimate_for(route.known, request.prompt, scratch.estimates, scratch.predictor);
   for (ArmOutlook& look : choice.outlook) {
     if (!look.arm->why_unscored.empty()) {
       if (look.why_not.empty()) look.why_not = look.arm->why_unscored;
@@ -239,6 +264,17 @@ Result<void> pin(const Route& route, const std::string& label, Choice& choice) {
                "x-rung-arm"};
 }
 
+decide::Needs needs_of(const wire::ChatRequest& request) {
+  // Four bytes a token, the rule of thumb for English text; what is billed is what the provider
+  // counts.
+  return {.tools = request.has_tools,
+          .json_schema = request.has_json_schema,
+          .vision = request.has_images,
+          .audio = request.has_audio,
+          .prompt_tokens = static_cast<std::int64_t>(request.text_bytes / 4 + 1),
+          .max_tokens = request.max_tokens};
+}
+
 }  // namespace
 
 Result<Overrides> parse_overrides(std::string_view usd_per_point, std::string_view target_quality,
@@ -273,21 +309,26 @@ Result<Overrides> parse_overrides(std::string_view usd_per_point, std::string_vi
   return overrides;
 }
 
+const Route* needs_classifier(const Snapshot& snapshot, const wire::ChatRequest& request,
+                              const Overrides& overrides) {
+  if (!snapshot.has_classifier || !overrides.arm.empty() || overrides.policy) return nullptr;
+  const auto target = find_target(snapshot, request.model);
+  if (!target || target->route == nullptr || !target->route->classifier) return nullptr;
+  const Classifier& classifier = *target->route->classifier;
+  const decide::Needs needs = needs_of(request);
+  for (const std::size_t arm : {classifier.strong, classifier.weak})
+    if (!why_not(target->route->arms[arm].model->abilities, needs).empty()) return nullptr;
+  return target->route;
+}
+
 Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& request,
-                           const Overrides& overrides, std::uint64_t seed,
-                           DeciderScratch& scratch) {
+                           const Overrides& overrides, std::uint64_t seed, DeciderScratch& scratch,
+                           const Ahead* ahead) {
   auto target = find_target(snapshot, request.model);
   if (!target) return target.error();
   Choice choice;
-  // Four bytes a token, the rule of thumb for English text; what is billed is what the provider
-  // counts.
-  choice.prompt_tokens = static_cast<std::int64_t>(request.text_bytes / 4 + 1);
-  const decide::Needs needs{.tools = request.has_tools,
-                            .json_schema = request.has_json_schema,
-                            .vision = request.has_images,
-                            .audio = request.has_audio,
-                            .prompt_tokens = choice.prompt_tokens,
-                            .max_tokens = request.max_tokens};
+  const decide::Needs needs = needs_of(request);
+  choice.prompt_tokens = needs.prompt_tokens;
   if (target->model != nullptr) {
     // A named model is the user's own choice: only a fact that it states itself speaks against it.
     choice.model = target->model;
@@ -296,6 +337,13 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
   }
   const Route& route = *target->route;
   choice.route = &route;
+  if (overrides.policy && route.classifier)
+    return Error{
+        ErrorCode::kInvalidArgument,
+        fmt::format("an x-rung header asks for the policy {}, which needs expected scores; "
+                    "the classifier of route {} ({}) gives chances: leave it out",
+                    name(overrides.policy->kind), route.name, route.predictor_name),
+        "model"};
   if (overrides.policy && route.predictor &&
       !policy_reads(overrides.policy->kind, route.predictor->quality_scale()))
     return Error{
@@ -311,7 +359,7 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
     look.why_not = why_not(arm.model->abilities, needs);
     choice.outlook.push_back(std::move(look));
   }
-  score(route, request, choice, scratch);
+  score(route, request, choice, scratch, ahead);
   if (!overrides.arm.empty()) {
     if (auto pinned = pin(route, overrides.arm, choice); !pinned) return pinned.error();
   } else {
@@ -320,6 +368,7 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
                                                      : nullptr;
     if (auto picked = pick(route, own, request.prompt, seed, choice, scratch); !picked)
       return picked.error();
+    explain_failure(route, ahead, choice);
   }
   choice.model = choice.arm->model;
   return choice;

@@ -64,10 +64,23 @@ struct DeciderScratch {
   std::vector<float> utilities;
 };
 
+/// What is known of a request before its decision because somebody had to be waited for.
+struct Ahead {
+  std::optional<double> win_chance;  // of strong over weak, by the route's classifier
+  std::string failure;               // why there is none: strong is taken then
+};
+
+/// The route whose classifier must be asked before `request` can be decided. Null: nobody need be,
+/// since there is no such route, the arm is pinned, or only one of the pair can serve the request.
+const Route* needs_classifier(const Snapshot& snapshot, const wire::ChatRequest& request,
+                              const Overrides& overrides);
+
+/// `ahead`: for a route that needs_classifier() named; without it strong is taken.
 /// Errors: kNotFound (no such route or model); kInfeasible (no arm can serve the request: the
 /// sentence says why for each); kUnsupported (a directly named model lacks what the request needs).
 Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& request,
-                           const Overrides& overrides, std::uint64_t seed, DeciderScratch& scratch);
+                           const Overrides& overrides, std::uint64_t seed, DeciderScratch& scratch,
+                           const Ahead* ahead = nullptr);
 
 /// What a call costs at a model's prices; nullopt if the price or a count is not known.
 std::optional<Usd> cost_of(const ModelConfig& model, const wire::Usage& usage);

@@ -214,8 +214,9 @@ void Metrics::record(std::size_t worker, const state::RequestRecord& record,
     bump(cells.picks[table.first_pick[route] + table.arms[route].of(record.arm)]);
   if (decision_us >= 0) cells.decision.add(kDecisionBounds, decision_us);
 
-  ModelCounts& counts = cells.models[model];
   for (const state::CallRecord& call : record.calls) {
+    ModelCounts& counts =
+        cells.models[call.counts_for.empty() ? model : table.models.of(call.counts_for)];
     const std::optional<std::int64_t>* const tokens[] = {
         &call.prompt_tokens, &call.cached_tokens, &call.completion_tokens, &call.reasoning_tokens};
     for (std::size_t kind = 0; kind < kTokenKinds; ++kind) {

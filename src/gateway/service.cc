@@ -291,7 +291,7 @@ Result<void> check(const std::filesystem::path& config_file, std::string& summar
   for (const auto& route : (*snapshot)->routes) {
     summary += fmt::format(
         "  {}: {}\n", route->name,
-        route->predictor
+        route->predictor || route->classifier
             ? fmt::format("predictor {}, policy {} {:g}", route->predictor_name,
                           decide::name(route->policy_spec.kind), route->policy_spec.parameter)
             : std::string("one arm"));
