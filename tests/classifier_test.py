@@ -76,14 +76,16 @@ class Classifier(unittest.TestCase):
         if self.gateway:
             self.gateway.kill()
 
-    def start(self, predictor="{kind: causal_llm, model: judge, timeout_ms: 20000}", price="{input: 0.2, output: 0.4}", url=None):
-        port = world.free_port()
+    def start(self, predictor="{kind: causal_llm, model: judge, timeout_ms: 20000}", price="{input: 0.2, output: 0.4}", url=None, share="",
+              workers=1):
+        port, admin = world.free_port(), world.free_port()
         folder = world.scratch()
         self.ledger = folder / "ledger.db"
         text = f"""\
 listen: 127.0.0.1:{port}
 ledger: {{path: {self.ledger}}}
-workers: 1
+workers: {workers}
+admin: 127.0.0.1:{admin}
 upstreams:
   recorder: {{base_url: http://127.0.0.1:{self.upstream.port}/v1}}
   judges: {{base_url: "{url or f'http://127.0.0.1:{self.upstream.port}/v1'}", api_key: "${{UPSTREAM_KEY}}"}}
@@ -95,11 +97,12 @@ routes:
   auto:
     arms: [{WEAK}, {STRONG}]
     predictor: {predictor}
-    policy: {{kind: threshold, threshold: 0.5, strong: {STRONG}, weak: {WEAK}}}
+    policy: {{kind: threshold, threshold: 0.5, strong: {STRONG}, weak: {WEAK}{share}}}
 """
         self.gateway = Gateway.__new__(Gateway)
         self.gateway.config = folder / "rung.yaml"
         self.gateway.config.write_text(text)
+        self.gateway.admin_port = admin
         world.Process.__init__(self.gateway, [world.BIN, "serve", "--config", self.gateway.config], port,
                                env={"UPSTREAM_KEY": world.KEY}, cwd=folder)
         return self.gateway
@@ -216,6 +219,37 @@ routes:
                              (40, 0, 40 * 200))
             self.gateway.kill()
             self.upstream.seen.clear()
+
+    def test_a_share_that_drifts_is_told_once_and_so_is_its_end(self):
+        self.start(share=", share: 0.5, share_window: 40", workers=2)
+
+        def send(highs, lows, **more):
+            for logits, count in ((HIGH, highs), (LOW, lows)):
+                self.upstream.logits = logits
+                for _ in range(count):
+                    self.assertEqual(self.gateway.chat(**more).status, 200)
+
+        def metric(name):
+            found = re.search(rf'^{name}{{route="auto"}} (\S+)', self.gateway.request("GET", "/metrics").text, re.M)
+            return float(found[1]) if found else None
+
+        self.assertEqual((metric("rung_strong_share_expected"), metric("rung_strong_share_drifted"), metric("rung_strong_share")), (0.5, 0, None))
+        send(20, 20)
+        self.assertTrue(wait_for(lambda: metric("rung_strong_share") == 0.5))
+        self.assertEqual(metric("rung_strong_share_drifted"), 0)
+        send(0, 60, model="router-causal-llm-0.9")  # another threshold, a pinned arm: not the route's share
+        send(0, 60, headers={"x-rung-arm": WEAK})
+        send(38, 2)
+        self.assertTrue(wait_for(lambda: metric("rung_strong_share_drifted") == 1))
+        self.assertEqual(metric("rung_strong_share"), 0.95)
+        warning = "route auto: the share has drifted: 95.0 % of the last 40 requests went to rung-large, 50.0 % were expected"
+        self.assertTrue(wait_for(lambda: warning in self.gateway.output()), self.gateway.output())
+        routes = world.fetch(self.gateway.admin_port, "GET", "/api/routes").json["routes"]
+        self.assertIn("drifted: 95.0 % of the last 40 requests went to rung-large", routes[0]["policy"])
+        send(20, 20)
+        self.assertTrue(wait_for(lambda: metric("rung_strong_share_drifted") == 0))
+        self.assertEqual(self.gateway.output().count("the share has drifted"), 1)
+        self.assertTrue(wait_for(lambda: "route auto: the share is as calibrated again: 50.0 % of" in self.gateway.output()))
 
 
 if __name__ == "__main__":

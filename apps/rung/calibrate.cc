@@ -230,8 +230,11 @@ std::string as_text(const Answer& a, const CalibrateOptions& options) {
         a.risk->upper);
   }
   for (const std::string& note : a.notes) out += fmt::format("  note: {}\n", note);
-  out += fmt::format("\npolicy: {{kind: threshold, threshold: {}, strong: {}, weak: {}}}\n",
-                     a.point.tau, in_quotes(a.pair.strong.name), in_quotes(a.pair.weak.name));
+  out += fmt::format(
+      "\npolicy: {{kind: threshold, threshold: {}, strong: {}, weak: {}, share: {:.4g}, share_se: "
+      "{:.2g}}}\n",
+      a.point.tau, in_quotes(a.pair.strong.name), in_quotes(a.pair.weak.name), a.point.strong_share,
+      a.point.strong_share_se);
   return out;
 }
 
@@ -239,7 +242,8 @@ std::string as_json(const Answer& a, const CalibrateOptions& options) {
   json::Writer w;
   w.begin_object().key("policy").begin_object().key("kind").string("threshold");
   w.key("threshold").number(a.point.tau).key("strong").string(a.pair.strong.name);
-  w.key("weak").string(a.pair.weak.name).end_object();
+  w.key("weak").string(a.pair.weak.name).key("share").number(a.point.strong_share);
+  w.key("share_se").number(a.point.strong_share_se).end_object();
   w.key("rows").number(a.rows).key("strong_share").number(a.point.strong_share);
   w.key("strong_share_se").number(a.point.strong_share_se);
   const auto point = [&w](std::string_view key, const outcomes::OperatingPoint& p) {
@@ -286,10 +290,11 @@ Result<void> calibrate(const CalibrateOptions& options) {
   auto router = predict::Router::load(options.router);
   if (!router) return router.error();
   if ((*router)->quality_scale() == predict::QualityScale::kMatchChance)
-    return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("{} ({}) chooses among options of one reference arm by target_quality; "
-                             "calibrate finds thresholds between two arms",
-                             options.router, (*router)->metadata("method"))};
+    return Error{
+        ErrorCode::kInvalidArgument,
+        fmt::format("{} ({}) chooses among options of one reference arm by target_quality; "
+                    "calibrate finds thresholds between two arms",
+                    options.router, (*router)->metadata("method"))};
   auto table = outcomes::read_table(options.outcomes);
   if (!table) return table.error();
   auto arms = known_arms(**router, *table);

@@ -94,6 +94,9 @@ class ChatCall {
     decision_us_ = us_between(before, std::chrono::steady_clock::now());
     if (!choice) return choice.error();
     choice_ = *std::move(choice);
+    if (choice_.threshold)
+      if (LiveShareCell* cell = serving_->live_shares[choice_.route->index]; cell != nullptr)
+        cell->add(*choice_.threshold);
     record_.prompt_hash = hash64(request.prompt);
     if (serving_->snapshot->config->ledger.keep_prompts) record_.prompt = request.prompt;
     record_choice(choice_, record_);

@@ -310,6 +310,10 @@ class Parser {
       if (*parsed == decide::PolicyKind::kThreshold) {
         out.policy.strong = s.required_string("strong");
         out.policy.weak = s.required_string("weak");
+        out.policy.share = s.number("share");
+        out.policy.share_se = s.number("share_se").value_or(0);
+        out.policy.share_window =
+            static_cast<std::size_t>(s.integer("share_window", 1000, 20, 10'000'000));
         for (const std::string& label : {out.policy.strong, out.policy.weak})
           if (!s.failed() && !find_arm(out, label))
             s.fail("kind",

@@ -135,6 +135,7 @@ void score_pair(const Classifier& classifier, Choice& choice, const Ahead* ahead
 /// Says so where strong was taken because the classifier failed.
 void explain_failure(const Route& route, const Ahead* ahead, Choice& choice) {
   if (!route.classifier || ahead == nullptr || ahead->failure.empty()) return;
+  if (choice.threshold) choice.threshold->score.reset();
   const Arm& strong = route.arms[route.classifier->strong];
   if (choice.arm == &strong)
     choice.reason = fmt::format("{}, since {}", strong.label, ahead->failure);
@@ -244,6 +245,8 @@ Result<void> pick(const Route& route, const decide::PolicySpec* own_policy, std:
   choice.policy_parameter = spec.parameter;
   choice.propensity = decision.propensity;
   choice.reason = std::move(decision.reason);
+  if (own_policy == nullptr && decision.score)
+    choice.threshold = {*decision.score >= spec.parameter, decision.score};
   return {};
 }
 

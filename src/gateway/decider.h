@@ -52,6 +52,13 @@ struct Choice {
   double propensity = 1;
   std::string reason;
   std::int64_t prompt_tokens = 0;  // our estimate of the whole conversation
+  /// What the route's own threshold made of the request, whatever chance then drew; empty: another
+  /// policy or threshold decided, or there was no choice.
+  struct Threshold {
+    bool strong = false;
+    std::optional<double> score;  // empty: nobody measured one
+  };
+  std::optional<Threshold> threshold;
 };
 
 /// Working memory of one thread.

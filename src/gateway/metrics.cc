@@ -357,6 +357,8 @@ std::vector<MetricFamily> Metrics::Collect() const {
                        static_cast<double>(ledger.lost)));
   out.push_back(single("rung_ledger_healthy", "1 if the last write to the ledger succeeded",
                        MetricType::Gauge, ledger.healthy ? 1 : 0));
+  for (const prometheus::Collectable* more : also_)
+    for (MetricFamily& of : more->Collect()) out.push_back(std::move(of));
   f = family("rung_build_info", "Always 1; the version is in the label", MetricType::Gauge);
   ClientMetric info;
   info.label = {{"version", version_.empty() ? RUNG_VERSION : version_}};

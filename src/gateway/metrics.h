@@ -52,6 +52,9 @@ class Metrics final : public prometheus::Collectable {
   void connection_opened(std::size_t worker);
   void connection_closed(std::size_t worker);
 
+  /// Scraped together with this; before serving. `more` must outlive this.
+  void also(const prometheus::Collectable& more) { also_.push_back(&more); }
+
   /// For scrapes, from any thread.
   std::vector<prometheus::MetricFamily> Collect() const override;
   /// The Prometheus text format, version 0.0.4.
@@ -66,6 +69,7 @@ class Metrics final : public prometheus::Collectable {
   const state::Ledger& ledger_;
   const std::string version_;
   std::vector<Connections> connections_;
+  std::vector<const prometheus::Collectable*> also_;
   std::atomic<Table*> current_;
   mutable std::mutex mutex_;  // guards tables_
   std::vector<std::unique_ptr<Table>>

@@ -81,7 +81,11 @@ class Service {
     ledger_ = *std::move(ledger);
     metrics_ = std::make_unique<Metrics>(workers, *ledger_, RUNG_VERSION);
     shared_ = std::make_unique<Shared>(*ledger_, *metrics_, tls_.get(), clock_);
+    live_shares_ = std::make_unique<LiveShares>(workers);
+    shared_->live_shares = live_shares_.get();
+    metrics_->also(*live_shares_);
     metrics_->serve(*snapshot_);
+    live_shares_->serve(*snapshot_);
     if (auto started = start_workers(workers, c); !started) return started.error();
     if (c.admin) {
       auto admin = AdminServer::start(*c.admin, *ledger_, admin_options(c));
@@ -103,6 +107,7 @@ class Service {
       const int signal = sigtimedwait(&signals, nullptr, &patience);
       if (signal == SIGTERM || signal == SIGINT) return;
       watch_ledger();
+      watch_shares();
       const FileStamp now(file_);
       if (signal == SIGHUP || !(now == stamp_)) {
         stamp_ = now;
@@ -161,6 +166,9 @@ class Service {
         for (const Arm& arm : route->arms) item.arms.push_back(arm.label);
         item.policy = fmt::format("{}, {:g}", decide::name(route->policy_spec.kind),
                                   route->policy_spec.parameter);
+        for (const LiveShareStatus& s : live_shares_->status())
+          if (s.route == route->name && !s.sentence.empty())
+            item.policy += fmt::format("; {}{}", s.last->drifted ? "drifted: " : "", s.sentence);
         item.predictor = route->predictor_name;
         if (route->reference) item.reference_arm = route->arms[*route->reference].label;
         routes.push_back(std::move(item));
@@ -224,6 +232,7 @@ class Service {
       snapshot_ = *snapshot;
     }
     metrics_->serve(*snapshot_);
+    live_shares_->serve(*snapshot_);
     for (auto& worker : workers_)
       worker->loop().post([&w = *worker, snapshot = snapshot_] { w.serve(snapshot); });
     spdlog::info("{} is in force; routes: {}", file_.string(), route_names());
@@ -240,6 +249,17 @@ class Service {
     ledger_lost_ = stats.lost;
   }
 
+  void watch_shares() {
+    for (const LiveShareStatus& s : live_shares_->watch()) {
+      if (!s.last->drifted)
+        spdlog::info("route {}: the share is as calibrated again: {}", s.route, s.sentence);
+      else
+        spdlog::warn("route {}: the share has drifted: {}{}; calibrate anew", s.route, s.sentence,
+                     s.wanted ? fmt::format(" (a threshold of {:.4g} would bring that back)", *s.wanted)
+                              : std::string());
+    }
+  }
+
   std::string route_names() const {
     std::string names;
     for (const auto& route : snapshot_->routes) names += (names.empty() ? "" : ", ") + route->name;
@@ -253,6 +273,7 @@ class Service {
   std::shared_ptr<const Snapshot> snapshot_;
   std::unique_ptr<TlsContext> tls_;
   std::unique_ptr<state::Ledger> ledger_;
+  std::unique_ptr<LiveShares> live_shares_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Shared> shared_;
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -124,6 +124,7 @@ Result<std::unique_ptr<const Route>> make_route(
     const LoadRouter& load) {
   auto route = std::make_unique<Route>();
   route->name = config.name;
+  route->index = static_cast<std::size_t>(&config - all.routes.data());
   route->policy_spec = config.policy;
   route->policy = decide::make_policy(config.policy);
   route->explore = config.explore;

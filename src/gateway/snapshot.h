@@ -36,6 +36,7 @@ struct Classifier {
 
 struct Route {
   std::string name;
+  std::size_t index = 0;  // in Snapshot::routes
   std::vector<Arm> arms;
   std::shared_ptr<const predict::Router> predictor;  // null: single arm, or a classifier
   std::optional<Classifier> classifier;

@@ -31,6 +31,9 @@ void Worker::serve(std::shared_ptr<const Snapshot> snapshot) {
     }
     serving->pools.push_back(std::move(pool));
   }
+  for (const auto& route : snapshot->routes)
+    serving->live_shares.push_back(
+        shared_.live_shares != nullptr ? shared_.live_shares->cell(index_, *route) : nullptr);
   serving->snapshot = std::move(snapshot);
   serving_ = std::move(serving);
 }

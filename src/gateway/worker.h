@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "gateway/decider.h"
+#include "gateway/live_shares.h"
 #include "gateway/metrics.h"
 #include "gateway/snapshot.h"
 #include "net/client.h"
@@ -30,6 +31,7 @@ struct Shared {
   std::atomic<TlsContext*> tls{nullptr};  // null if no upstream needs it; a reload may set it
   const Clock& clock;
   std::atomic<bool> draining{false};
+  LiveShares* live_shares = nullptr;  // set before the workers are made; null: nothing is watched
 };
 
 /// A snapshot with this worker's connections to its upstreams. Requests hold a shared_ptr, so that
@@ -37,6 +39,7 @@ struct Shared {
 struct Serving {
   std::shared_ptr<const Snapshot> snapshot;
   std::vector<std::shared_ptr<ClientPool>> pools;  // by index of upstream
+  std::vector<LiveShareCell*> live_shares;         // by index of route; null: not watched
 };
 
 class Worker {
