@@ -245,7 +245,8 @@ routes:
         warning = "route auto: the share has drifted: 95.0 % of the last 40 requests went to rung-large, 50.0 % were expected"
         self.assertTrue(wait_for(lambda: warning in self.gateway.output()), self.gateway.output())
         routes = world.fetch(self.gateway.admin_port, "GET", "/api/routes").json["routes"]
-        self.assertIn("drifted: 95.0 % of the last 40 requests went to rung-large", routes[0]["policy"])
+        self.assertTrue(routes[0]["drifted"], routes)
+        self.assertEqual(routes[0]["share"], "95.0 % of the last 40 requests went to rung-large, 50.0 % were expected")
         send(20, 20)
         self.assertTrue(wait_for(lambda: metric("rung_strong_share_drifted") == 0))
         self.assertEqual(self.gateway.output().count("the share has drifted"), 1)

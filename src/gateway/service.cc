@@ -167,8 +167,8 @@ class Service {
         item.policy = fmt::format("{}, {:g}", decide::name(route->policy_spec.kind),
                                   route->policy_spec.parameter);
         for (const LiveShareStatus& s : live_shares_->status())
-          if (s.route == route->name && !s.sentence.empty())
-            item.policy += fmt::format("; {}{}", s.last->drifted ? "drifted: " : "", s.sentence);
+          if (s.route == route->name && s.last)
+            item.share = s.sentence, item.drifted = s.last->drifted;
         item.predictor = route->predictor_name;
         if (route->reference) item.reference_arm = route->arms[*route->reference].label;
         routes.push_back(std::move(item));
