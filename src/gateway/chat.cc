@@ -49,17 +49,23 @@ class ChatCall {
     if (!request) co_return co_await refuse(request.error());
     record_.requested_model = request->model;
     record_.streaming = request->stream;
-    // 2. Decide; a classifier is asked first where the route has one.
+    // 2. Decide; a classifier or a slow predictor is waited for first.
     auto overrides = parse_overrides(
         exchange_.header("x-rung-usd-per-point"), exchange_.header("x-rung-target-quality"),
         exchange_.header("x-rung-max-cost"), exchange_.header("x-rung-arm"));
     if (!overrides) co_return co_await refuse(overrides.error());
     Ahead ahead;
-    if (const Route* route = needs_classifier(*serving_->snapshot, *request, *overrides)) {
+    if (const Route* route = looks_ahead(*serving_->snapshot, *request, *overrides)) {
       const TimePoint before = std::chrono::steady_clock::now();
-      auto asked = co_await ask_classifier(*serving_, *route, request->prompt, arrived_,
-                                           exchange_.client_gone(), record_);
-      waited_us_ += us_between(before, std::chrono::steady_clock::now());
+      Task<Result<Ahead>> question =
+          route->classifier ? ask_classifier(*serving_, *route, request->prompt, arrived_,
+                                             exchange_.client_gone(), record_)
+                            : worker_.shared().helpers.estimate(
+                                  worker_.loop(), *route, request->prompt, exchange_.client_gone());
+      auto asked = co_await question;
+      // A classifier is somebody else's time, a slow predictor is ours.
+      (route->classifier ? waited_us_ : decision_us_) +=
+          us_between(before, std::chrono::steady_clock::now());
       if (!asked) co_return co_await refuse(asked.error());
       ahead = *std::move(asked);
     }
@@ -91,7 +97,7 @@ class ChatCall {
     const TimePoint before = std::chrono::steady_clock::now();
     auto choice = decide_chat(*serving_->snapshot, request, overrides, record_.seed,
                               worker_.scratch(), &ahead);
-    decision_us_ = us_between(before, std::chrono::steady_clock::now());
+    decision_us_ += us_between(before, std::chrono::steady_clock::now());
     if (!choice) return choice.error();
     choice_ = *std::move(choice);
     if (choice_.threshold)

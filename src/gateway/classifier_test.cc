@@ -242,7 +242,7 @@ TEST_F(ClassifierRoute, WhereItFailsStrongIsTakenAndNothingIsPretendedToBeMeasur
 
 TEST_F(ClassifierRoute, IsAskedOnlyWhereThereIsSomethingToChoose) {
   const auto asks = [&](const wire::ChatRequest& r, const Overrides& o = {}) {
-    return needs_classifier(*snapshot_, r, o) != nullptr;
+    return looks_ahead(*snapshot_, r, o) != nullptr;
   };
   EXPECT_TRUE(asks(request("auto")));
   EXPECT_TRUE(asks(request("router-causal-llm-0.3")));

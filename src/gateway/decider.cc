@@ -147,8 +147,13 @@ void score(const Route& route, const wire::ChatRequest& request, Choice& choice,
            DeciderScratch& scratch, const Ahead* ahead) {
   if (route.classifier) return score_pair(*route.classifier, choice, ahead);
   if (!route.predictor) return;
-  scratch.estimates.resize(route.predictor->arms().size());
-  route.predictor->estimate_for(route.known, request.prompt, scratch.estimates, scratch.predictor);
+  if (ahead != nullptr && !ahead->estimates.empty()) {
+    scratch.estimates = ahead->estimates;
+  } else {
+    scratch.estimates.resize(route.predictor->arms().size());
+    route.predictor->estimate_for(route.known, request.prompt, scratch.estimates,
+                                  scratch.predictor);
+  }
   for (ArmOutlook& look : choice.outlook) {
     if (!look.arm->why_unscored.empty()) {
       if (look.why_not.empty()) look.why_not = look.arm->why_unscored;
@@ -312,11 +317,14 @@ Result<Overrides> parse_overrides(std::string_view usd_per_point, std::string_vi
   return overrides;
 }
 
-const Route* needs_classifier(const Snapshot& snapshot, const wire::ChatRequest& request,
-                              const Overrides& overrides) {
-  if (!snapshot.has_classifier || !overrides.arm.empty() || overrides.policy) return nullptr;
+const Route* looks_ahead(const Snapshot& snapshot, const wire::ChatRequest& request,
+                         const Overrides& overrides) {
+  if (!snapshot.looks_ahead) return nullptr;
   const auto target = find_target(snapshot, request.model);
-  if (!target || target->route == nullptr || !target->route->classifier) return nullptr;
+  if (!target || target->route == nullptr) return nullptr;
+  if (target->route->predictor)
+    return target->route->predictor->is_slow() ? target->route : nullptr;
+  if (!target->route->classifier || !overrides.arm.empty() || overrides.policy) return nullptr;
   const Classifier& classifier = *target->route->classifier;
   const decide::Needs needs = needs_of(request);
   for (const std::size_t arm : {classifier.strong, classifier.weak})

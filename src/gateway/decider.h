@@ -73,18 +73,21 @@ struct DeciderScratch {
 
 /// What is known of a request before its decision because somebody had to be waited for.
 struct Ahead {
-  std::optional<double> win_chance;  // of strong over weak, by the route's classifier
-  std::string failure;               // why there is none: strong is taken then
+  std::optional<double> win_chance;          // of strong over weak, by the route's classifier
+  std::string failure;                       // why there is none: strong is taken then
+  std::vector<predict::Estimate> estimates = {};  // of the route's slow predictor, all its arms
 };
 
-/// The route whose classifier must be asked before `request` can be decided. Null: nobody need be,
-/// since there is no such route, the arm is pinned, or only one of the pair can serve the request.
-const Route* needs_classifier(const Snapshot& snapshot, const wire::ChatRequest& request,
-                              const Overrides& overrides);
+/// The route whose classifier must be asked, or whose predictor is slow, before `request` can be
+/// decided. Null: nobody need be waited for. A classifier is not asked where the arm is pinned or
+/// only one of its pair can serve the request.
+const Route* looks_ahead(const Snapshot& snapshot, const wire::ChatRequest& request,
+                         const Overrides& overrides);
 
-/// `ahead`: for a route that needs_classifier() named; without it strong is taken.
-/// Errors: kNotFound (no such route or model); kInfeasible (no arm can serve the request: the
-/// sentence says why for each); kUnsupported (a directly named model lacks what the request needs).
+/// `ahead`: for a route that looks_ahead() named. Without it a classifier's strong arm is taken,
+/// and a slow predictor is asked here and now. Errors: kNotFound (no such route or model);
+/// kInfeasible (no arm can serve the request: the sentence says why for each); kUnsupported (a
+/// directly named model lacks what the request needs).
 Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& request,
                            const Overrides& overrides, std::uint64_t seed, DeciderScratch& scratch,
                            const Ahead* ahead = nullptr);

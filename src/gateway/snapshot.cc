@@ -207,7 +207,8 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(Config config, const LoadR
   for (const RouteConfig& item : snapshot->config->routes) {
     auto route = make_route(item, *snapshot->config, loaded, load);
     if (!route) return route.error();
-    snapshot->has_classifier = snapshot->has_classifier || (*route)->classifier;
+    snapshot->looks_ahead = snapshot->looks_ahead || (*route)->classifier ||
+                            ((*route)->predictor && (*route)->predictor->is_slow());
     snapshot->route_by_name.emplace(item.name, route->get());
     snapshot->routes.push_back(*std::move(route));
   }

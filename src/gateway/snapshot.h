@@ -55,7 +55,7 @@ struct Snapshot {
   std::vector<std::unique_ptr<const Route>> routes;
   std::unordered_map<std::string, const Route*> route_by_name;
   std::unordered_map<std::string, const ModelConfig*> model_by_name;
-  bool has_classifier = false;  // of any route
+  bool looks_ahead = false;  // some route has a classifier or a slow predictor
 };
 
 using LoadRouter =

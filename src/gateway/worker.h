@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "gateway/decider.h"
+#include "gateway/helpers.h"
 #include "gateway/live_shares.h"
 #include "gateway/metrics.h"
 #include "gateway/snapshot.h"
@@ -31,6 +32,7 @@ struct Shared {
   std::atomic<TlsContext*> tls{nullptr};  // null if no upstream needs it; a reload may set it
   const Clock& clock;
   std::atomic<bool> draining{false};
+  Helpers helpers;                    // started when a slow predictor is first asked
   LiveShares* live_shares = nullptr;  // set before the workers are made; null: nothing is watched
 };
 

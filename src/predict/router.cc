@@ -79,6 +79,7 @@ class LoadedRouter final : public Router {
     return artefact_.file.metadata(key);
   }
   bool is_static() const override { return artefact_.is_static; }
+  bool is_slow() const override { return encoder_.encoder != nullptr; }
 
   void estimate_for(std::span<const std::uint32_t> wanted, std::string_view prompt,
                     std::span<Estimate> per_arm, Scratch& scratch) const override {
