@@ -237,6 +237,70 @@ class Commands(unittest.TestCase):
         self.assertAlmostEqual(placed["base"], 0.5, delta=0.1)
         self.assertIn("placed from 40 anchors", cli("models", "--router", out).stdout)
 
+    def test_calibrate_asks_a_new_model_its_anchors_scores_what_a_rule_can_and_places_it(self):
+        anchors, scores, out = (self.folder / name for name in ("anchors.jsonl", "scores.jsonl", "router"))
+        replay = world.Replay()
+        self.addCleanup(replay.kill)
+        url = f"http://127.0.0.1:{replay.port}/v1"
+        ask = ["--ask", url, "--model", "rung-medium", "--name", "newcomer", "--scores", scores, "--price", "0.4,1.6"]
+        done = cli("calibrate", "--anchors", "60", "--outcomes", OUTCOMES, "--out", anchors, *ask)
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn("60 of 60 anchors answered", done.stderr)
+        known = {row["id"]: row for row in map(json.loads, OUTCOMES.read_text().splitlines())}
+        rows = [json.loads(line) for line in scores.read_text().splitlines()]
+        self.assertEqual({row["id"] for row in rows}, {row["id"] for row in map(json.loads, anchors.read_text().splitlines())})
+        scored = 0
+        for row in rows:
+            recorded, got = known[row["id"]]["models"]["rung-medium"], row["models"]["newcomer"]
+            self.assertEqual(got["output"], recorded["output"])
+            self.assertAlmostEqual(got["cost"], (got["prompt_tokens"] * 0.4 + got["completion_tokens"] * 1.6) * 1e-6, 12)
+            if known[row["id"]].get("reference") == "43":
+                self.assertEqual(got["score"], recorded["score"])
+            scored += "score" in got
+        self.assertTrue(0 < scored < 60, "some references are too long for a rule")
+        # Not every answer has a score: nothing is placed, and the answers are kept.
+        place = ["calibrate", "--anchors-from", anchors, *ask, "--router", world.trained_router(), "--out", out]
+        no = cli(*place)
+        self.assertEqual(no.returncode, 1, no)
+        self.assertIn(f"{60 - scored} of 60 answers have no score", no.stderr)
+        self.assertFalse(out.exists())
+        # Anchors of which each has a rule.
+        by_rule = {row["id"] for row in rows if "score" in row["models"]["newcomer"]}
+        kept = [line for line in anchors.read_text().splitlines() if json.loads(line)["id"] in by_rule]
+        self.assertGreaterEqual(len(kept), 10)
+        anchors.write_text("\n".join(kept) + "\n")
+        done = cli(*place)
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn(f"placed from {len(kept)} anchors", cli("models", "--router", out).stdout)
+
+    def test_calibrate_asks_again_where_an_upstream_fails_and_says_what_never_came(self):
+        class Flaky(world.RecordingUpstream):
+            def answer(self, seen):
+                tries = sum(s.body == seen.body for s in self.seen)
+                if tries == 1:
+                    seen.connection.sendall(b"HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n")
+                    return True
+                return super().answer(seen)
+
+        anchors, scores = self.folder / "anchors.jsonl", self.folder / "scores.jsonl"
+        lines = [{"id": "a", "prompt": "Say hello.", "reference": "Hello", "models": {"x": {"score": 1}}},
+                 {"id": "b", "prompt": "[[status:400]]", "models": {"x": {"score": 1}}}]
+        anchors.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        upstream = Flaky()
+        ask = ["calibrate", "--anchors-from", anchors, "--model", "m", "--scores", scores, "--ask"]
+        done = cli(*ask, f"http://127.0.0.1:{upstream.port}/v1", "--key-env", "NEW_KEY", env={"NEW_KEY": "sk-new"})
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn("1 of 2 anchors answered, 1 scored", done.stderr)
+        self.assertIn('not answered: id "b": status 400', done.stderr)
+        self.assertEqual([json.loads(line)["id"] for line in scores.read_text().splitlines()], ["a"])
+        self.assertEqual(upstream.seen[0].header("authorization"), "Bearer sk-new")
+        scores.unlink()
+        gone = self.refused(*ask, f"http://127.0.0.1:{world.free_port()}/v1", says="no anchor was answered; id \"a\": ")
+        self.assertFalse(scores.exists(), gone)
+        self.refused(*ask, "ftp://x", says="--ask: ")
+        self.refused(*ask, "http://127.0.0.1:1/v1", "--key-env", "NEW_KEY", says="--key-env names NEW_KEY, which is not set")
+        self.refused("calibrate", "--anchors-from", anchors, "--ask", "http://127.0.0.1:1/v1", says="--ask needs --model NAME")
+
     def test_calibrate_keeps_the_budget_the_drop_and_the_risk_that_it_was_given(self):
         calibrate = ["calibrate", "--router", world.trained_router(), "--outcomes", OUTCOMES, "--json"]
         budget = json.loads(cli(*calibrate, "--budget", "0.0003").stdout)
