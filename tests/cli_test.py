@@ -189,6 +189,66 @@ class Commands(unittest.TestCase):
         self.refused("reproduce", "--data", self.folder / "none", "--out", self.folder / "out", says="none")
         self.assertFalse((self.folder / "out").exists())
 
+    def planted(self, name, words, seed, rows=160, category=None, swap=False):
+        """Outcomes of which the words tell which arm is right: `hard` ones need large; with `swap` the other ones do."""
+        path, state = self.folder / f"{name}.jsonl", seed
+        with open(path, "w") as file:
+            for i in range(rows):
+                state = (state * 1103515245 + 12345) % 2**31
+                hard = (state >> 16) % 2 == 1
+                text = " ".join(words[(state >> k) % len(words)] for k in range(3, 27, 3))
+                right = {"small": 1.0 if hard == swap else 0.0, "large": 1.0}
+                file.write(json.dumps({"id": f"{name}{i}", "prompt": f"{'prove rigorously' if hard else 'say briefly'} {name}{i} {text}",
+                                       **({"category": category or name}),
+                                       "models": {arm: {"score": score, "cost": 0.001 if arm == "small" else 0.01}
+                                                  for arm, score in right.items()}}) + "\n")
+        return path
+
+    def test_compare_leaves_each_file_or_category_out_and_says_what_that_loses(self):
+        one = self.planted("alpha", ["red", "green", "blue", "grey", "black"], 1)
+        same = self.planted("beta", ["one", "two", "three", "four", "five"], 2)
+        other = self.planted("gamma", ["cat", "dog", "cow", "hen", "pig"], 3, swap=True)
+        compare = ["compare", "--methods", "linear", "--bootstrap", "100", "--json", "--outcomes"]
+        agree = json.loads(cli(*compare, one, same, "--leave-out", "file").stdout)
+        self.assertEqual([(row["group"], row["method"], row["arms"]) for row in agree["rows"]], [("alpha", "linear", 2), ("beta", "linear", 2)])
+        for row in agree["rows"]:  # what holds in one holds in the other
+            self.assertGreater(row["left_out"]["value"], 0.1, row)
+            self.assertLess(row["train_rows_without"], row["train_rows"])
+        clash = json.loads(cli(*compare, one, same, other, "--leave-out", "category").stdout)
+        last = clash["rows"][2]
+        self.assertEqual(last["group"], "gamma")  # there the words mean the opposite, which only its own rows tell
+        self.assertGreater(last["lost"]["low"], 0.05, last)
+        self.assertGreater(clash["means"][0]["lose_more_than_noise"], 0)
+        text = cli("compare", "--methods", "linear", "--bootstrap", "100", "--outcomes", one, same, "--leave-out", "file")
+        self.assertIn("lost by leaving out", text.stdout)
+        self.refused(*compare, one, "--leave-out", "file", says="nothing to leave out: found 1 file")
+        self.refused(*compare, one, same, "--leave-out", "file", "--splits", "3", says="no --test, --splits or --html")
+        apart = self.folder / "apart.jsonl"
+        apart.write_text(one.read_text().replace('"small"', '"tiny"').replace("alpha", "delta"))
+        lone = json.loads(cli(*compare, one, apart, "--leave-out", "file").stdout)
+        self.assertIn("it shares large with the rest", lone["rows"][0]["why_not"])
+
+    def test_evaluate_says_whether_two_routers_differ_by_more_than_luck(self):
+        train, test = self.folder / "train.jsonl", self.folder / "test.jsonl"
+        data = self.planted("alpha", ["red", "green", "blue", "grey", "black"], 1, rows=300)
+        self.assertEqual(cli("split", "--outcomes", data, "--fraction", "0.4", "--train", train, "--test", test).returncode, 0)
+        good, blind = self.folder / "good", self.folder / "blind"
+        self.assertEqual(cli("train", "--outcomes", train, "--out", good, "--method", "linear").returncode, 0)
+        self.assertEqual(cli("train", "--outcomes", train, "--out", blind, "--method", "static").returncode, 0)
+        evaluate = ["evaluate", "--outcomes", test, "--bootstrap", "200", "--router"]
+        report = json.loads(cli(*evaluate, good, "--compare", blind, "--json").stdout)
+        (other,) = report["compared"]
+        self.assertEqual(other["other"], str(blind))
+        self.assertGreater(other["hull_gain"]["difference"], 0.1)
+        self.assertTrue(other["hull_gain"]["significant"])
+        self.assertLess(other["cost"]["permutation_p"], 0.001)
+        self.assertLess(other["cost"]["difference"], 0)
+        self.assertEqual(other["sign_test"]["better"] + other["sign_test"]["worse"] + other["sign_test"]["ties"], other["rows"])
+        itself = json.loads(cli(*evaluate, good, "--compare", good, "--json").stdout)["compared"][0]
+        self.assertEqual((itself["hull_gain"]["difference"], itself["score"]["permutation_p"], itself["sign_test"]["p"]), (0, 1, 1))
+        self.assertIn("within noise", cli(*evaluate, good, "--compare", good).stdout)
+        self.refused(*evaluate, good, "--compare", world.trained_router(), says=["does not know: small, large", "--ignore-unknown-arms"])
+
     def test_calibrate_by_share_gives_the_threshold_that_the_gateway_would_need(self):
         estimates = self.folder / "per-query.jsonl"
         self.assertEqual(cli("evaluate", "--router", world.trained_router(), "--outcomes", OUTCOMES, "--bootstrap", "0",
