@@ -249,6 +249,51 @@ class Commands(unittest.TestCase):
         self.assertIn("within noise", cli(*evaluate, good, "--compare", good).stdout)
         self.refused(*evaluate, good, "--compare", world.trained_router(), says=["does not know: small, large", "--ignore-unknown-arms"])
 
+    def test_estimates_are_recalibrated_measured_on_other_rows_and_kept_in_the_router(self):
+        train, test = self.folder / "train.jsonl", self.folder / "test.jsonl"
+        data = self.planted("alpha", ["red", "green", "blue", "grey", "black"], 1, rows=400)
+        self.assertEqual(cli("split", "--outcomes", data, "--fraction", "0.5", "--train", train, "--test", test).returncode, 0)
+        # The same rows with outcomes that are half as sure: every fourth score of small is turned around.
+        blurred = [json.loads(line) for line in test.read_text().splitlines()]
+        for row in blurred[::4]:
+            row["models"]["small"]["score"] = 1 - row["models"]["small"]["score"]
+        test.write_text("".join(json.dumps(row) + "\n" for row in blurred))
+        plain, mapped = self.folder / "plain", self.folder / "mapped"
+        self.assertEqual(cli("train", "--outcomes", train, "--out", plain, "--method", "linear").returncode, 0)
+        report = json.loads(cli("evaluate", "--router", plain, "--outcomes", test, "--recalibrate", "--json", "--bootstrap", "50").stdout)
+        as_it_is, isotonic, platt = report["recalibrated"]
+        self.assertEqual([row["name"] for row in report["recalibrated"]], ["as it is", "isotonic", "platt"])
+        self.assertAlmostEqual(as_it_is["ece"], report["calibration"]["quality_ece"], 6)
+        self.assertAlmostEqual(as_it_is["hull_gain"], report["hull_gain"], 9)
+        for row in (isotonic, platt):
+            self.assertLess(row["brier"], as_it_is["brier"], row)
+
+        def estimates(router):
+            out = self.folder / "per-query"
+            self.assertEqual(cli("evaluate", "--router", router, "--outcomes", test, "--per-query", out, "--bootstrap", "0").returncode, 0)
+            return [json.loads(line)["arms"]["small"]["quality"] for line in out.read_text().splitlines()]
+
+        before = estimates(plain)
+        for kind in ("isotonic", "platt"):
+            done = cli("calibrate", "--recalibrate", kind, "--router", plain, "--outcomes", test, "--out", mapped)
+            self.assertEqual(done.returncode, 0, done)
+            after = estimates(mapped)
+            self.assertNotEqual(before, after)
+            order = sorted(range(len(before)), key=lambda i: before[i])
+            self.assertEqual([after[i] for i in order], sorted(after), "a map never turns two estimates around")
+            # On the rows that it was fitted to, the mean estimate is the mean score.
+            mean = sum(row["models"]["small"]["score"] for row in blurred) / len(blurred)
+            self.assertAlmostEqual(sum(after) / len(after), mean, delta=0.02)
+        again = self.folder / "again"  # maps are replaced, not put on top of each other
+        self.assertEqual(cli("calibrate", "--recalibrate", "platt", "--router", mapped, "--outcomes", test, "--out", again).returncode, 0)
+        self.assertEqual(again.read_bytes(), mapped.read_bytes())
+        test.write_text("".join(json.dumps(row) + "\n" for row in blurred[:40]))
+        no = cli("calibrate", "--recalibrate", "platt", "--router", plain, "--outcomes", test, "--out", self.folder / "none")
+        self.assertEqual(no.returncode, 1, no)
+        self.assertIn("no arm of the router has 50 scores", no.stderr)
+        self.refused("calibrate", "--recalibrate", "platt", "--router", plain, "--outcomes", test, says="--out for the new router")
+        self.refused("calibrate", "--recalibrate", "fancy", "--router", plain, "--outcomes", test, "--out", again, says="fancy")
+
     def test_calibrate_by_share_gives_the_threshold_that_the_gateway_would_need(self):
         estimates = self.folder / "per-query.jsonl"
         self.assertEqual(cli("evaluate", "--router", world.trained_router(), "--outcomes", OUTCOMES, "--bootstrap", "0",

@@ -291,7 +291,7 @@ void add_anchor_options(CLI::App& command, AnchorCommand& options) {
   command.add_option("--name", options.name, "Of the new arm; default: as in --scores");
   command.add_option("--price", options.price,
                      "INPUT,OUTPUT of the new model in USD per million tokens");
-  command.add_option("--out", options.out, "Write the anchors, or the router with the arm, here");
+  command.add_option("--out", options.out, "Write the anchors, or the changed router, here");
   command.add_flag("--anchors-report", options.report,
                    "Leave each model of --outcomes out in turn and place it");
   command.add_option("--sizes", options.sizes, "Numbers of anchors for --anchors-report")

@@ -18,6 +18,7 @@
 #ifndef RUNG_NO_PREDICT
 #include "decide/policy.h"
 #include "predict/router.h"
+#include "recalibrate.h"
 
 namespace rung::cli {
 namespace {
@@ -343,14 +344,25 @@ void add_calibrate(CLI::App& app, Action& action) {
   command->add_option("--strong", options->strong, "Arm; default: the best on these outcomes");
   command->add_option("--weak", options->weak, "Arm; default: the cheapest on these outcomes");
   command->add_flag("--json", options->json, "Print one JSON object instead of a text");
+  auto maps = std::make_shared<RecalibrateOptions>();
+  command
+      ->add_option("--recalibrate", maps->kind,
+                   "Write the router to --out with its estimates mapped to what came of them")
+      ->check(CLI::IsMember({"isotonic", "platt"}));
   auto anchors = std::make_shared<AnchorCommand>();
   add_anchor_options(*command, *anchors);
-  command->callback([options, anchors, &action] {
-    action = [options, anchors] {
+  command->callback([options, anchors, maps, &action] {
+    action = [options, anchors, maps] {
       anchors->router = options->router;
       anchors->outcomes = options->outcomes;
       anchors->json = options->json;
-      auto done = anchors->asked() ? run_anchors(*anchors) : calibrate(*options);
+      maps->router = options->router;
+      maps->outcomes = options->outcomes;
+      maps->out = anchors->out;
+      maps->json = options->json;
+      auto done = !maps->kind.empty() ? recalibrate(*maps)
+                  : anchors->asked()  ? run_anchors(*anchors)
+                                      : calibrate(*options);
       if (done) return kDone;
       fmt::print(stderr, "rung calibrate: {}\n", done.error().message);
       return done.error().code == ErrorCode::kInfeasible ? kNo : kBadInput;

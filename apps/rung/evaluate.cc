@@ -19,6 +19,7 @@
 #include "own_knob.h"
 #include "paired.h"
 #include "predict/router.h"
+#include "recalibrate.h"
 #include "robustness.h"
 
 #ifndef RUNG_NO_PREDICT
@@ -29,7 +30,7 @@ struct EvaluateOptions {
   std::string router;
   std::vector<std::string> outcomes, samples, compare;
   std::string per_query, html;
-  bool json = false, ignore_unknown_arms = false, robustness = false;
+  bool json = false, ignore_unknown_arms = false, robustness = false, recalibrate = false;
   double margin = 0;  // points
   std::size_t bootstrap = 1000;
   std::uint64_t seed = 1;
@@ -238,6 +239,13 @@ Result<void> evaluate(const EvaluateOptions& options) {
   if (!result) return result.error();
   if ((*router)->is_static())
     context.notes.push_back("the router is the best static mixture of its training rows");
+  std::vector<Recalibrated> recalibrated;
+  if (options.recalibrate) {
+    auto measured =
+        measure_recalibration(**router, *table, shared->in_table, options.bootstrap, options.seed);
+    if (!measured) return measured.error();
+    recalibrated = *std::move(measured);
+  }
   auto paired = compare_with(**router, *table, *shared, options);
   if (!paired) return paired.error();
   if (!options.per_query.empty()) {
@@ -255,6 +263,12 @@ Result<void> evaluate(const EvaluateOptions& options) {
     report += fmt::format(",\"robustness\":{}}}\n", robustness_json(*robustness));
   } else if (robustness) {
     report += robustness_text(*robustness);
+  }
+  if (options.json && !recalibrated.empty()) {
+    report.erase(report.rfind('}'));
+    report += fmt::format(",\"recalibrated\":{}}}\n", recalibration_report_json(recalibrated));
+  } else if (!recalibrated.empty()) {
+    report += recalibration_text(recalibrated);
   }
   if (options.json && !paired->empty()) {
     report.erase(report.rfind('}'));
@@ -281,6 +295,8 @@ void add_evaluate(CLI::App& app, Action& action) {
   command->add_option("--samples", options->samples,
                       "Files with several answers of each model to a question: what sampling alone "
                       "cannot reach");
+  command->add_flag("--recalibrate", options->recalibrate,
+                    "Also say what isotonic regression and Platt scaling of the estimates bring");
   command->add_option("--compare", options->compare,
                       "Other routers: do they differ from this one by more than luck?");
   command->add_option("--per-query", options->per_query, "Write the estimates of every query here");
