@@ -171,7 +171,7 @@ std::string classifier_request(const ClassifierConfig& config, std::string_view 
   w.end_object();
   w.begin_object().key("role").string("user").key("content").string(question).end_object();
   w.end_array().key("temperature").number(0).key("max_tokens").number(6);
-  w.key("logprobs").boolean(true).key("top_logprobs").number(20);
+  w.key("logprobs").boolean(true).key("top_logprobs").number(config.top_logprobs);
   return w.end_object().take();
 }
 

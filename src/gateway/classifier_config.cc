@@ -51,6 +51,7 @@ Result<ClassifierConfig> read_classifier(
   if (config.kind == ClassifierKind::kCausalLlm) {
     config.instructions = s.string("instructions", std::string(kInstructions));
     config.question = s.string("question", std::string(kQuestion));
+    config.top_logprobs = static_cast<std::size_t>(s.integer("top_logprobs", 20, 5, 100));
     if (config.question.find("{prompt}") == std::string::npos)
       s.fail("question", "does not say where the prompt goes; expected a text with {prompt}");
   } else {

@@ -30,8 +30,9 @@ struct ClassifierConfig {
   std::size_t model = 0;  // index into Config::models: who is asked, and at what price
   std::chrono::milliseconds timeout{2'000};  // of the whole call; then strong
   std::string instructions;                  // causal_llm: the system message
-  std::string question;  // causal_llm: the user message, {prompt} is what is routed
-  std::string path;      // bert: of the endpoint, from the host's root
+  std::string question;           // causal_llm: the user message, {prompt} is what is routed
+  std::size_t top_logprobs = 20;  // causal_llm: alternatives to ask for, the five labels among them
+  std::string path;               // bert: of the endpoint, from the host's root
 };
 
 /// Reads the mapping `node`, called `path` in sentences; `resolve` turns a scalar into its final

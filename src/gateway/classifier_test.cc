@@ -228,6 +228,8 @@ TEST_F(ClassifierRoute, ItsScoreIsHeldAgainstTheThresholdOfTheRouteOrOfTheName) 
   for (const char* model : {"router-causal_llm-0.8", "router-causal-llm-0.8", "router-auto-0.8"})
     EXPECT_EQ(decide(model, {0.79, {}})->arm->label, "small") << model;
   EXPECT_EQ(decide("router-causal-llm-0.8", {0.81, {}})->arm->label, "large");
+  EXPECT_EQ(decide("router-causal-llm-0", {0.0, {}})->arm->label, "large")
+      << "tau 0: always strong";
   EXPECT_EQ(decide("router-causal-llm-2", {0.81, {}}).error().code, ErrorCode::kInvalidArgument);
 }
 
@@ -278,7 +280,7 @@ TEST_F(ClassifierRoute, MistakesInItsConfigurationHaveTheirLine) {
             "a text with {prompt}");
   EXPECT_EQ(refusal("model: judge}", "model: judge, path: /x}"),
             "line 11: unknown key routes.auto.predictor.path; known are kind, name, model, "
-            "timeout_ms, instructions, question");
+            "timeout_ms, instructions, question, top_logprobs");
   EXPECT_EQ(refusal("kind: causal_llm, model: judge", "kind: bert, model: judge, path: x"),
             "line 11: routes.auto.predictor.path is \"x\"; expected one that begins with a slash");
   EXPECT_EQ(refusal("kind: threshold, threshold: 0.5, strong: large, weak: small",
