@@ -54,8 +54,9 @@ class Classifying(RecordingUpstream):
             body, extra = [{"score": 0.7, "label": "LABEL_0"}, {"score": 0.2, "label": "LABEL_2"}, {"score": 0.1, "label": "LABEL_1"}], \
                 b"x-compute-tokens: 40\r\n"
         else:
-            total = math.log(sum(math.exp(x) for x in self.logits))
-            top = sorted(({"token": f"[[{i + 1}]]", "logprob": x - total} for i, x in enumerate(self.logits)), key=lambda t: -t["logprob"])
+            logits = self.logits(json.loads(seen.body)["messages"][1]["content"]) if callable(self.logits) else self.logits
+            total = math.log(sum(math.exp(x) for x in logits))
+            top = sorted(({"token": f"[[{i + 1}]]", "logprob": x - total} for i, x in enumerate(logits)), key=lambda t: -t["logprob"])
             body = {"choices": [{"index": 0, "message": {"role": "assistant", "content": top[0]["token"]}, "finish_reason": "stop",
                                  "logprobs": {"content": [{**top[0], "top_logprobs": top}]}}], "usage": self.usage}
             if self.mode == "no logprobs":
@@ -219,6 +220,28 @@ routes:
                              (40, 0, 40 * 200))
             self.gateway.kill()
             self.upstream.seen.clear()
+
+    def test_a_threshold_for_a_share_is_found_by_asking_and_holds_on_the_wire(self):
+        gateway = self.start()
+        self.upstream.logits = lambda text: (sum(text.encode()) % 17 / 4, 0, 0, 0, 1)
+        calibrate = ["calibrate", "--config", gateway.config, "--outcomes", world.OUTCOMES, "--share", "0.4", "--json"]
+        done = world.cli(*calibrate, env={"UPSTREAM_KEY": world.KEY})
+        self.assertEqual(done.returncode, 0, done)
+        found = json.loads(done.stdout)
+        rows = [json.loads(line) for line in world.OUTCOMES.read_text().splitlines()]
+        self.assertEqual((found["rows"], len(self.upstream.asked())), (len(rows), len(rows)))
+        self.assertEqual((found["policy"]["strong"], found["policy"]["weak"]), (STRONG, WEAK))
+        self.assertEqual(self.upstream.asked()[0].header("authorization"), "Bearer " + world.KEY)
+        self.assertAlmostEqual(found["strong_share"], 0.4, delta=0.15)  # scores have ties
+        model = f"router-causal-llm-{found['policy']['threshold']}"
+        strong = sum(gateway.chat(row["prompt"], model=model).headers["x-rung-arm"] == STRONG for row in rows)
+        self.assertAlmostEqual(strong / len(rows), found["strong_share"], 6)
+        self.upstream.mode = "no logprobs"
+        none = world.cli(*calibrate, env={"UPSTREAM_KEY": world.KEY})
+        self.assertEqual(none.returncode, 2, none)
+        self.assertIn("the classifier causal_llm scored no prompt", none.stderr)
+        other = world.cli(*calibrate, "--route", "nobody", env={"UPSTREAM_KEY": world.KEY})
+        self.assertIn('route "nobody" has no classifier; expected --route with one of', other.stderr)
 
     def test_a_share_that_drifts_is_told_once_and_so_is_its_end(self):
         self.start(share=", share: 0.5, share_window: 40", workers=2)

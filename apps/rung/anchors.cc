@@ -283,7 +283,9 @@ void add_anchor_options(CLI::App& command, AnchorCommand& options) {
   command.add_option("--model", options.ask.model, "What that upstream calls the new model");
   command.add_option("--key-env", options.ask.key_env,
                      "Environment variable that holds the upstream's key");
-  command.add_option("--concurrency", options.ask.concurrency, "Questions of --ask at a time")
+  command
+      .add_option("--concurrency", options.ask.concurrency,
+                  "Questions of --ask or --config at a time")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command.add_option("--max-tokens", options.ask.max_tokens, "Of each answer; 0: no limit")
