@@ -120,6 +120,9 @@ routes:
         self.start()
         easy = self.gateway.chat("What is 2 + 2?")
         self.assertEqual((easy.status, easy.headers["x-rung-arm"]), (200, WEAK), easy)
+        message = {"model": "auto", "max_tokens": 50, "messages": [{"role": "user", "content": "What is 2 + 2?"}]}
+        other = self.gateway.request("POST", "/v1/messages", json.dumps(message))
+        self.assertEqual((other.status, other.headers["x-rung-arm"]), (200, WEAK), other)
         self.upstream.logits = HIGH
         hard = self.gateway.chat("Prove it.")
         self.assertEqual(hard.headers["x-rung-arm"], STRONG, hard)

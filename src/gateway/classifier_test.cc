@@ -287,6 +287,9 @@ TEST_F(ClassifierRoute, MistakesInItsConfigurationHaveTheirLine) {
                     "kind: tradeoff, usd_per_point: 1"),
             "line 12: routes.auto.policy does not fit a classifier; expected {kind: threshold, "
             "threshold: 0 to 1, strong: ARM, weak: ARM}");
+  EXPECT_EQ(refusal("base_url: http", "dialect: anthropic, base_url: http"),
+            "line 11: routes.auto.predictor.model is judge, whose upstream speaks anthropic; "
+            "expected one that speaks openai");
   EXPECT_EQ(refusal("model: judge}", "model: judge, name: mine, timeout_ms: 50}"), "(accepted)");
 }
 

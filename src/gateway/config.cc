@@ -102,6 +102,7 @@ class Parser {
     config_.max_body_bytes = static_cast<std::size_t>(top.integer("max_body_mb", 64, 1, 4096))
                              << 20;
     config_.drain_timeout = milliseconds("drain_timeout_ms", config_.drain_timeout);
+    config_.keep_alive = milliseconds("keep_alive_ms", config_.keep_alive);
     // Each part may refer to the ones before it.
     for (const auto step :
          {&Parser::ledger, &Parser::upstreams, &Parser::models, &Parser::routes}) {
@@ -164,8 +165,14 @@ class Parser {
       UpstreamConfig upstream;
       upstream.name = name;
       upstream.dialect = s.string("dialect", "openai");
-      if (upstream.dialect != "openai")
-        s.fail("dialect", fmt::format("is \"{}\"; this version speaks openai", upstream.dialect));
+      if (upstream.dialect != "openai" && upstream.dialect != "anthropic")
+        s.fail("dialect", fmt::format("is \"{}\"; this version speaks openai and anthropic",
+                                      upstream.dialect));
+      upstream.also_speaks = s.strings("also_speaks");
+      for (const std::string& other : upstream.also_speaks)
+        if (other != "openai" && other != "anthropic" && other != "responses")
+          s.fail("also_speaks",
+                 fmt::format("names \"{}\"; known are openai, anthropic, responses", other));
       const std::string url = s.required_string("base_url");
       if (auto parsed = parse_url(url)) {
         upstream.base_url = *parsed;
@@ -173,6 +180,10 @@ class Parser {
         s.fail("base_url", fmt::format("is not usable: {}", parsed.error().message));
       }
       upstream.api_key = Secret(s.string("api_key"));
+      upstream.takes_reasoning = s.boolean("takes_reasoning", false);
+      const std::string& host = upstream.base_url.host;
+      upstream.max_completion_tokens = s.boolean(
+          "max_completion_tokens", host.ends_with("openai.com") || host.ends_with("azure.com"));
       const auto ms = [&](const char* key, std::chrono::milliseconds& value) {
         value = std::chrono::milliseconds(s.integer(key, value.count(), 1, 86'400'000));
       };
@@ -213,6 +224,10 @@ class Parser {
                  fmt::format("names \"{}\"; known are tools, json_schema, vision, audio", ability));
       }
       model.efforts = s.strings("efforts");
+      model.max_output = s.integer("max_output", model.max_output, 1, 1'000'000'000);
+      model.thinking = s.string("thinking", model.thinking);
+      if (model.thinking != "adaptive" && model.thinking != "budget")
+        s.fail("thinking", fmt::format("is \"{}\"; known are adaptive and budget", model.thinking));
       model.like = s.string("like");
       const YAML::Node price_node = s.child("price");
       if (price_node.IsDefined()) {
@@ -330,6 +345,12 @@ class Parser {
     auto read = read_classifier(node, route.path() + ".predictor", resolve_, config_.models);
     if (!read) return route.fail(read.error());
     out.classifier = *std::move(read);
+    const ModelConfig& model = config_.models[out.classifier->model];
+    if (config_.upstreams[model.upstream].dialect != "openai")
+      route.fail(node,
+                 fmt::format("{}.predictor.model is {}, whose upstream speaks {}; expected one "
+                             "that speaks openai",
+                             route.path(), model.name, config_.upstreams[model.upstream].dialect));
   }
 
   Result<void> routes(YamlSection& top) {

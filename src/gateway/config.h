@@ -35,13 +35,17 @@ class Secret {
 
 struct UpstreamConfig {
   std::string name;
-  std::string dialect = "openai";
+  std::string dialect = "openai";        // or "anthropic": what it is asked in
+  std::vector<std::string> also_speaks;  // "openai", "anthropic", "responses": used for clients
+                                         // of that dialect instead of a translation
   Url base_url;
   Secret api_key;  // empty: no authorization header is sent
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds timeout{600'000};             // of a whole call, to the last byte
   std::chrono::milliseconds first_byte_timeout{300'000};  // until the head of the response
   std::size_t max_connections = 4096;                     // per worker thread
+  bool takes_reasoning = false;        // reasoning_content of earlier turns is sent back to it
+  bool max_completion_tokens = false;  // what it calls max_tokens, in translations
 };
 
 struct PriceConfig {
@@ -54,8 +58,10 @@ struct ModelConfig {
   std::size_t upstream = 0;   // index into Config::upstreams
   std::string upstream_name;  // as the upstream calls it
   decide::Abilities abilities;
-  std::vector<std::string> efforts;  // reasoning efforts that may be asked for; empty: none
-  std::optional<PriceConfig> price;  // empty: unknown, never free
+  std::vector<std::string> efforts;   // reasoning efforts that may be asked for; empty: none
+  std::int64_t max_output = 8192;     // tokens; asked for where a dialect requires a limit
+  std::string thinking = "adaptive";  // or "budget": how an Anthropic model is told to think
+  std::optional<PriceConfig> price;   // empty: unknown, never free
   std::string like;  // reference arm of the predictor; empty: its own name is looked up
 };
 
@@ -89,6 +95,7 @@ struct Config {
   std::size_t workers = 0;             // event loops; 0: one for each core
   std::size_t max_body_bytes = 64u << 20;
   std::chrono::milliseconds drain_timeout{30'000};  // a graceful stop waits this long
+  std::chrono::milliseconds keep_alive{0};  // silence of a stream before a comment; 0: no comments
   LedgerConfig ledger;
   std::vector<UpstreamConfig> upstreams;
   std::vector<ModelConfig> models;

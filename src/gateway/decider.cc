@@ -6,7 +6,9 @@
 #include <charconv>
 #include <cmath>
 
+#include "gateway/upstream_request.h"
 #include "gateway/yaml_section.h"
+#include "wire/exchange.h"
 
 namespace rung::gateway {
 namespace {
@@ -283,6 +285,15 @@ decide::Needs needs_of(const wire::ChatRequest& request) {
           .max_tokens = request.max_tokens};
 }
 
+/// The hard fact that rules an arm out; empty: it can serve the request.
+std::string ruled_out(const Snapshot& snapshot, const Arm& arm, const wire::ChatRequest& request,
+                      const decide::Needs& needs) {
+  std::string fact = why_not(arm.model->abilities, needs);
+  if (!fact.empty()) return fact;
+  const UpstreamConfig& upstream = snapshot.config->upstreams[arm.model->upstream];
+  return wire::why_not(request, dialect_toward(upstream, request.dialect));
+}
+
 }  // namespace
 
 Result<Overrides> parse_overrides(std::string_view usd_per_point, std::string_view target_quality,
@@ -319,7 +330,7 @@ Result<Overrides> parse_overrides(std::string_view usd_per_point, std::string_vi
 
 const Route* looks_ahead(const Snapshot& snapshot, const wire::ChatRequest& request,
                          const Overrides& overrides) {
-  if (!snapshot.looks_ahead) return nullptr;
+  if (!snapshot.looks_ahead || request.dialect == wire::Dialect::kEmbeddings) return nullptr;
   const auto target = find_target(snapshot, request.model);
   if (!target || target->route == nullptr) return nullptr;
   if (target->route->predictor)
@@ -328,7 +339,7 @@ const Route* looks_ahead(const Snapshot& snapshot, const wire::ChatRequest& requ
   const Classifier& classifier = *target->route->classifier;
   const decide::Needs needs = needs_of(request);
   for (const std::size_t arm : {classifier.strong, classifier.weak})
-    if (!why_not(target->route->arms[arm].model->abilities, needs).empty()) return nullptr;
+    if (!ruled_out(snapshot, target->route->arms[arm], request, needs).empty()) return nullptr;
   return target->route;
 }
 
@@ -347,6 +358,12 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
     return choice;
   }
   const Route& route = *target->route;
+  if (request.dialect == wire::Dialect::kEmbeddings && route.arms.size() > 1)
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("route {} chooses among {} models, whose embeddings do not compare; "
+                             "name one of them",
+                             route.name, route.arms.size()),
+                 "model"};
   choice.route = &route;
   if (overrides.policy && route.classifier)
     return Error{
@@ -367,7 +384,7 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
   for (const Arm& arm : route.arms) {
     ArmOutlook look;
     look.arm = &arm;
-    look.why_not = why_not(arm.model->abilities, needs);
+    look.why_not = ruled_out(snapshot, arm, request, needs);
     choice.outlook.push_back(std::move(look));
   }
   score(route, request, choice, scratch, ahead);

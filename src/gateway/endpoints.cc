@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "gateway/chat.h"
+#include "gateway/count_tokens.h"
 #include "gateway/headers.h"
 #include "json/value.h"
 #include "json/write.h"
@@ -30,16 +31,22 @@ Task<void> send_json(Worker& worker, Exchange& exchange, int status, std::string
   return send(worker, exchange, status, "application/json", std::move(body));
 }
 
-Task<void> send_error(Worker& worker, Exchange& exchange, const Error& error) {
-  return send_json(worker, exchange, wire::error_reply(error.code).status,
-                   wire::openai_error_body(error));
-}
-
 /// The path without `/v1` and without a slash at its end.
 std::string_view plain_path(std::string_view path) {
   if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
   if (path.starts_with("/v1/")) path.remove_prefix(3);
   return path;
+}
+
+/// Whose form the errors at a path (of plain_path) have.
+wire::Dialect dialect_at(std::string_view path) {
+  if (path == "/messages" || path == "/messages/count_tokens") return wire::Dialect::kMessages;
+  return wire::Dialect::kChat;
+}
+
+Task<void> send_error(Worker& worker, Exchange& exchange, const Error& error) {
+  return send_json(worker, exchange, wire::error_reply(error.code).status,
+                   wire::error_body(dialect_at(plain_path(exchange.path())), error, {}));
 }
 
 void write_model(json::Writer& w, const ModelConfig& model) {
@@ -76,7 +83,29 @@ void write_route(json::Writer& w, const Route& route) {
   w.end_object();
 }
 
+/// The list as Anthropic's clients read it, who say their version.
+Task<void> list_for_anthropic(Worker& worker, Exchange& exchange) {
+  const auto serving = worker.serving();
+  json::Writer w;
+  std::string first, last;
+  w.begin_object().key("data").begin_array();
+  const auto write = [&](const std::string& name) {
+    w.begin_object().key("type").string("model").key("id").string(name);
+    w.key("display_name").string(name).key("created_at").string("1970-01-01T00:00:00Z");
+    w.end_object();
+    if (first.empty()) first = name;
+    last = name;
+  };
+  for (const auto& route : serving->snapshot->routes) write(route->name);
+  for (const ModelConfig& model : serving->snapshot->config->models) write(model.name);
+  w.end_array().key("has_more").boolean(false);
+  w.key("first_id").string(first).key("last_id").string(last).end_object();
+  co_await send_json(worker, exchange, 200, w.take());
+}
+
 Task<void> list_models(Worker& worker, Exchange& exchange) {
+  if (!exchange.header("anthropic-version").empty())
+    co_return co_await list_for_anthropic(worker, exchange);
   const auto serving = worker.serving();
   json::Writer w;
   w.begin_object().key("object").string("list").key("data").begin_array();
@@ -175,9 +204,12 @@ Task<bool> unpack(Worker& worker, Exchange& exchange) {
     co_return true;
   }
   if (plain.error().code == ErrorCode::kUnsupported) {
-    co_await send_json(worker, exchange, 415,
-                       wire::openai_error_body(plain.error().message, "invalid_request_error",
-                                               "content-encoding", "unsupported_encoding"));
+    std::string body =
+        dialect_at(plain_path(exchange.path())) == wire::Dialect::kMessages
+            ? wire::messages_error_body(wire::messages_error_type(415), plain.error().message, {})
+            : wire::openai_error_body(plain.error().message, "invalid_request_error",
+                                      "content-encoding", "unsupported_encoding");
+    co_await send_json(worker, exchange, 415, std::move(body));
   } else {
     co_await send_error(worker, exchange, plain.error());
   }
@@ -186,7 +218,9 @@ Task<bool> unpack(Worker& worker, Exchange& exchange) {
 
 /// What may be done at a path, as an Allow header says it; "" where there is nothing.
 std::string_view allowed_at(std::string_view path) {
-  if (path == "/chat/completions" || path == "/feedback") return "POST, OPTIONS";
+  if (path == "/chat/completions" || path == "/messages" || path == "/messages/count_tokens" ||
+      path == "/feedback")
+    return "POST, OPTIONS";
   if (path == "/models" || path.starts_with("/models/") || path == "/healthz" ||
       path == "/readyz" || path == "/metrics")
     return "GET, HEAD, OPTIONS";
@@ -200,7 +234,16 @@ Task<void> answer(Worker& worker, Exchange& exchange) {
   const bool is_get = exchange.method() == "GET" || exchange.method() == "HEAD";
   const bool is_post = exchange.method() == "POST";
   if (is_post && !allowed_at(path).empty() && !co_await unpack(worker, exchange)) co_return;
-  if (path == "/chat/completions" && is_post) co_return co_await answer_chat(worker, exchange);
+  if (path == "/chat/completions" && is_post)
+    co_return co_await answer_chat(worker, exchange, wire::Dialect::kChat);
+  if (path == "/responses" && is_post)
+    co_return co_await answer_chat(worker, exchange, wire::Dialect::kResponses);
+  if (path == "/embeddings" && is_post)
+    co_return co_await answer_chat(worker, exchange, wire::Dialect::kEmbeddings);
+  if (path == "/messages" && is_post)
+    co_return co_await answer_chat(worker, exchange, wire::Dialect::kMessages);
+  if (path == "/messages/count_tokens" && is_post)
+    co_return co_await answer_count_tokens(worker, exchange);
   if (path == "/feedback" && is_post) co_return co_await take_feedback(worker, exchange);
   if (path == "/models" && is_get) co_return co_await list_models(worker, exchange);
   if (path.starts_with("/models/") && is_get)
@@ -213,12 +256,18 @@ Task<void> answer(Worker& worker, Exchange& exchange) {
   // No word about other origins: a website must not be able to spend the user's money.
   if (exchange.method() == "OPTIONS" && !allowed.empty())
     co_return co_await send(worker, exchange, 204, {}, {}, allowed);
-  const std::string body = wire::openai_error_body(
-      allowed.empty() ? fmt::format("there is nothing at {}; requests go to /v1/chat/completions",
-                                    exchange.path())
+  const std::string sentence =
+      allowed.empty() ? fmt::format(
+                            "there is nothing at {}; requests go to /v1/chat/completions, "
+                            "/v1/messages, /v1/responses or /v1/embeddings",
+                            exchange.path())
                       : fmt::format("{} does not take {}; it takes {}", exchange.path(),
-                                    exchange.method(), allowed),
-      "invalid_request_error", "", allowed.empty() ? "not_found" : "method_not_allowed");
+                                    exchange.method(), allowed);
+  const std::string body =
+      dialect_at(path) == wire::Dialect::kMessages
+          ? wire::messages_error_body(wire::messages_error_type(405), sentence, {})
+          : wire::openai_error_body(sentence, "invalid_request_error", "",
+                                    allowed.empty() ? "not_found" : "method_not_allowed");
   co_await send(worker, exchange, allowed.empty() ? 404 : 405, "application/json", body, allowed);
 }
 

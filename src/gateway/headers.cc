@@ -52,7 +52,10 @@ void request_headers(const HttpHeaders& client, const UpstreamConfig& upstream,
     out.push_back(header);
   }
   if (!has_type) out.push_back({"content-type", "application/json"});
-  if (!upstream.api_key.empty()) {
+  if (upstream.api_key.empty()) return;
+  if (upstream.dialect == "anthropic") {
+    out.push_back({"x-api-key", upstream.api_key.reveal()});
+  } else {
     authorization = "Bearer " + upstream.api_key.reveal();
     out.push_back({"authorization", authorization});
   }
@@ -75,6 +78,17 @@ std::string_view callers_request_id(const HttpHeaders& client) {
   const std::string_view id = client.get("x-request-id");
   const bool plain = std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < 0x7f; });
   return plain && id.size() <= kMostBytes ? id : std::string_view{};
+}
+
+std::string dropped_text(const std::vector<std::string>& names) {
+  constexpr std::size_t kMostBytes = 1000;
+  std::string out;
+  for (const std::string& name : names) {
+    if (!out.empty()) out.append(", ");
+    if (out.size() + name.size() > kMostBytes) return out.append("...");
+    out.append(header_text(name));
+  }
+  return out;
 }
 
 std::string header_text(std::string_view text) {

@@ -12,8 +12,8 @@ namespace rung::gateway {
 
 /// The client's headers that go to an upstream: no hop-by-hop ones, no host, no credentials, no
 /// cookies, nothing of ours; no accept-encoding, because the reply is read on the way. Adds
-/// `authorization` where the upstream has a key. Views point into `client`, `upstream` and
-/// `authorization` (working memory).
+/// `authorization` (for Anthropic `x-api-key`) where the upstream has a key. Views point into
+/// `client`, `upstream` and `authorization` (working memory).
 void request_headers(const HttpHeaders& client, const UpstreamConfig& upstream,
                      std::string& authorization, std::vector<HttpHeader>& out);
 
@@ -26,6 +26,10 @@ void response_headers(const HttpHeaders& from, const UpstreamConfig& upstream,
 /// The id that the caller gave its request: at most 128 visible ASCII characters; "" if it gave
 /// none that can be repeated.
 std::string_view callers_request_id(const HttpHeaders& client);
+
+/// Names of dropped fields as a header value: ASCII, one line; ", ..." ends what is over 1000
+/// bytes. The names come from clients.
+std::string dropped_text(const std::vector<std::string>& names);
 
 /// A text as a header value: ASCII, one line, at most 300 bytes.
 std::string header_text(std::string_view text);

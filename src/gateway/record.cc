@@ -41,6 +41,11 @@ void record_usage(const Choice& choice, const std::optional<wire::Usage>& usage,
     counted = *usage;
     call.usage_source = state::UsageSource::kProvider;
     call.usage = usage->raw;
+    if (!counted.completion_tokens && produced_chunks > 0) {
+      // A Messages stream that was cut has counted its prompt, but not yet its answer.
+      counted.completion_tokens = produced_chunks;
+      call.usage_source = state::UsageSource::kEstimate;
+    }
   } else if (produced_chunks > 0) {
     // Providers stream about a token in each chunk; the prompt is counted by our rule of thumb.
     counted.prompt_tokens = choice.prompt_tokens;

@@ -14,6 +14,7 @@
 #include "gateway/helpers.h"
 #include "gateway/live_shares.h"
 #include "gateway/metrics.h"
+#include "gateway/response_store.h"
 #include "gateway/snapshot.h"
 #include "net/client.h"
 #include "net/server.h"
@@ -33,6 +34,7 @@ struct Shared {
   const Clock& clock;
   std::atomic<bool> draining{false};
   Helpers helpers;                    // started when a slow predictor is first asked
+  ResponseStore responses;
   LiveShares* live_shares = nullptr;  // set before the workers are made; null: nothing is watched
 };
 

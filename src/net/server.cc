@@ -249,7 +249,7 @@ void append_json_string(std::string& out, std::string_view text) {
 }  // namespace
 
 std::string openai_error(std::string_view message, std::string_view type, std::string_view code) {
-  std::string json = R"({"error":{"message":)";
+  std::string json = R"({"type":"error","error":{"message":)";
   append_json_string(json, message);
   json += R"(,"type":)";
   append_json_string(json, type);

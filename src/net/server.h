@@ -152,8 +152,8 @@ class Server {
   std::unique_ptr<Impl> impl_;
 };
 
-/// {"error":{"message":...,"type":...,"param":null,"code":...}}, the shape of OpenAI's errors. An
-/// empty code is null.
+/// {"type":"error","error":{"message":...,"type":...,"param":null,"code":...}}: OpenAI's clients read
+/// `error` and Anthropic's read `type` as well. An empty code is null.
 std::string openai_error(std::string_view message, std::string_view type = "invalid_request_error",
                          std::string_view code = {});
 

@@ -167,7 +167,7 @@ TEST(Server, RefusesABodyOverTheLimitWithoutReadingIt) {
   EXPECT_TRUE(response.starts_with("HTTP/1.1 413 ")) << response;
   EXPECT_NE(
       response.find(
-          R"({"error":{"message":"the body is larger than 1000 bytes, the most that this server takes","type":"invalid_request_error","param":null,"code":null}})"),
+          R"({"type":"error","error":{"message":"the body is larger than 1000 bytes, the most that this server takes","type":"invalid_request_error","param":null,"code":null}})"),
       std::string::npos)
       << response;
   Raw chunked = Raw::connect(server.port());

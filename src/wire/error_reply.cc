@@ -63,4 +63,44 @@ std::string openai_error_body(const Error& error) {
   return openai_error_body(error.message, reply.type, error.field, reply.code);
 }
 
+std::string_view messages_error_type(int status) {
+  switch (status) {
+    case 401:
+      return "authentication_error";
+    case 402:
+      return "billing_error";
+    case 403:
+      return "permission_error";
+    case 404:
+      return "not_found_error";
+    case 413:
+      return "request_too_large";
+    case 429:
+      return "rate_limit_error";
+    case 503:
+    case 529:
+      return "overloaded_error";
+    case 504:
+      return "timeout_error";
+    default:
+      return status >= 500 ? "api_error" : "invalid_request_error";
+  }
+}
+
+std::string messages_error_body(std::string_view type, std::string_view message,
+                                std::string_view request_id) {
+  json::Writer w;
+  w.begin_object().key("type").string("error").key("error").begin_object();
+  w.key("type").string(type).key("message").string(message).end_object();
+  if (!request_id.empty()) w.key("request_id").string(request_id);
+  w.end_object();
+  return w.take();
+}
+
+std::string error_body(Dialect dialect, const Error& error, std::string_view request_id) {
+  if (dialect != Dialect::kMessages) return openai_error_body(error);
+  return messages_error_body(messages_error_type(error_reply(error.code).status), error.message,
+                             request_id);
+}
+
 }  // namespace rung::wire

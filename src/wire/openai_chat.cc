@@ -4,14 +4,10 @@
 
 #include "json/splice.h"
 #include "json/write.h"
+#include "wire/fields.h"
 
 namespace rung::wire {
 namespace {
-
-Error bad_field(std::string field, std::string_view found, std::string_view expected) {
-  return {ErrorCode::kInvalidArgument,
-          fmt::format("{}: found {}; expected {}", field, found, expected), field};
-}
 
 /// Text of one message's content, appended to `text` when asked; counts bytes and notes media.
 Result<void> read_content(json::Value content, std::size_t index, std::string* text,
@@ -40,6 +36,9 @@ Result<void> read_content(json::Value content, std::size_t index, std::string* t
       } else if (m.key.equals("type")) {
         request.has_images |= m.value.equals("image_url");
         request.has_audio |= m.value.equals("input_audio");
+        if (request.only_native.empty() && m.value.equals("file") &&
+            part.raw.find("\"file_id\"") != std::string_view::npos)
+          request.only_native = fmt::format("messages[{}].content holds a file by id", index);
       }
     }
   }
@@ -82,48 +81,6 @@ Result<void> read_messages(json::Value messages, ChatRequest& request) {
   return {};
 }
 
-/// "- name(first, second): description", one line for each offered function.
-void append_tool_line(json::Value tool, std::string& prompt) {
-  if (!tool.is_object()) return;
-  const auto nested = json::find(tool, "function");
-  const json::Value function = nested && nested->is_object() ? *nested : tool;
-  const auto name = json::find(function, "name");
-  if (!name || !name->is_string()) return;
-  prompt.append("\n- ");
-  name->append_text(prompt);
-  prompt.push_back('(');
-  if (const auto parameters = json::find(function, "parameters");
-      parameters && parameters->is_object()) {
-    if (const auto properties = json::find(*parameters, "properties");
-        properties && properties->is_object()) {
-      bool first = true;
-      for (const json::Member& m : json::members(*properties)) {
-        if (!first) prompt.append(", ");
-        first = false;
-        m.key.append_text(prompt);
-      }
-    }
-  }
-  prompt.push_back(')');
-  if (const auto description = json::find(function, "description");
-      description && description->is_string()) {
-    prompt.append(": ");
-    description->append_text(prompt);
-  }
-}
-
-void read_tools(json::Value tools, ChatRequest& request) {
-  if (!tools.is_array()) return;
-  bool any = false;
-  for (const json::Value tool : json::elements(tools)) {
-    if (!any) request.prompt.append("\n\nTools:");
-    any = true;
-    append_tool_line(tool, request.prompt);
-  }
-  request.has_tools = request.has_tools || any;
-  if (any) request.text_bytes += tools.raw.size();
-}
-
 /// Whether any choice has a finish_reason. Inside a string its quotes would be escaped, so the text
 /// is enough.
 bool says_why_it_ended(std::string_view data) {
@@ -139,11 +96,8 @@ bool says_why_it_ended(std::string_view data) {
 }  // namespace
 
 Result<ChatRequest> parse_chat_request(std::string_view body) {
-  auto root = json::parse(body);
-  if (!root) return root.error().with("the request body is not valid JSON");
-  if (!root->is_object())
-    return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("the request body is {}; expected an object", name(root->kind()))};
+  auto root = parse_object(body);
+  if (!root) return root.error();
   ChatRequest request;
   request.root = *root;
   std::optional<json::Value> messages, tools, functions;
@@ -171,6 +125,7 @@ Result<ChatRequest> parse_chat_request(std::string_view body) {
       if (const auto n = v.integer(); n && *n > 0) request.max_tokens = *n;
     } else if (m.key.equals("n")) {
       if (const auto n = v.integer(); n && *n > 0) request.choices = *n;
+      if (request.choices > 1) request.only_native = fmt::format("n is {}", request.choices);
     } else if (m.key.equals("reasoning_effort")) {
       if (v.is_string()) request.effort = v.text();
     } else if (m.key.equals("modalities")) {
@@ -189,6 +144,9 @@ Result<ChatRequest> parse_chat_request(std::string_view body) {
   if (auto read = read_messages(*messages, request); !read) return read.error();
   if (tools) read_tools(*tools, request);
   if (functions) read_tools(*functions, request);
+  if (request.only_native.empty() && request.has_audio) request.only_native = "audio is asked for";
+  if (request.only_native.empty() && functions && functions->raw != "[]")
+    request.only_native = "functions (of before tools) is set";
   return request;
 }
 
@@ -217,34 +175,24 @@ std::optional<Usage> parse_usage(json::Value usage) {
   if (!usage.is_object()) return std::nullopt;
   Usage result;
   for (const json::Member& m : json::members(usage)) {
-    if (m.key.equals("prompt_tokens")) {
+    // The second name of each is that of Responses.
+    if (m.key.equals("prompt_tokens") || m.key.equals("input_tokens")) {
       result.prompt_tokens = m.value.integer();
-    } else if (m.key.equals("completion_tokens")) {
+    } else if (m.key.equals("completion_tokens") || m.key.equals("output_tokens")) {
       result.completion_tokens = m.value.integer();
-    } else if (m.key.equals("prompt_tokens_details") && m.value.is_object()) {
+    } else if ((m.key.equals("prompt_tokens_details") || m.key.equals("input_tokens_details")) &&
+               m.value.is_object()) {
       if (const auto cached = json::find(m.value, "cached_tokens"))
         result.cached_tokens = cached->integer();
-    } else if (m.key.equals("completion_tokens_details") && m.value.is_object()) {
+    } else if ((m.key.equals("completion_tokens_details") ||
+                m.key.equals("output_tokens_details")) &&
+               m.value.is_object()) {
       if (const auto thought = json::find(m.value, "reasoning_tokens"))
         result.reasoning_tokens = thought->integer();
     }
   }
   result.raw = std::string(usage.raw);
   return result;
-}
-
-Result<ChatReply> parse_chat_reply(std::string_view body) {
-  const auto root = json::parse(body);
-  if (!root) return root.error();
-  if (!root->is_object())
-    return Error{ErrorCode::kInvalidJson,
-                 fmt::format("the reply is {}; expected an object", name(root->kind()))};
-  ChatReply reply;
-  for (const json::Member& m : json::members(*root)) {
-    if (m.key.equals("model") && m.value.is_string()) reply.model = m.value.text();
-    if (m.key.equals("usage")) reply.usage = parse_usage(m.value);
-  }
-  return reply;
 }
 
 ChatChunk read_chat_chunk(std::string_view data) {

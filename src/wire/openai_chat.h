@@ -9,27 +9,11 @@
 
 #include "base/result.h"
 #include "json/value.h"
+#include "wire/request.h"
 
 namespace rung::wire {
 
-/// Facts of a request. `root` points into the body, which must outlive this.
-struct ChatRequest {
-  json::Value root;
-  std::string model;  // as the client wrote it
-  bool stream = false;
-  bool wants_usage = false;  // stream_options.include_usage
-  bool has_tools = false;    // offers tools or functions
-  bool has_images = false;
-  bool has_audio = false;  // audio in or out
-  bool has_json_schema = false;
-  std::optional<std::int64_t> max_tokens;  // of the answer, if limited
-  std::int64_t choices = 1;                // n
-  std::string
-      prompt;  // what is routed on: the last user message, then a line for each offered tool
-  std::size_t text_bytes =
-      0;               // all text that the model reads: messages, tools, schema; without media
-  std::string effort;  // reasoning_effort as the client set it; empty: not set
-};
+using ChatRequest = Request;
 
 /// Errors: kInvalidJson with the byte; kInvalidArgument with Error::field set
 /// ("messages[3].content").
@@ -45,20 +29,7 @@ struct ChatEdits {
 std::string edit_chat_request(const ChatRequest& request, std::string_view body,
                               const ChatEdits& edits);
 
-/// What the provider says it counted. Absent fields stay empty: they are unknown, not 0.
-struct Usage {
-  std::optional<std::int64_t> prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens;
-  std::string raw;  // the object as it came
-};
 std::optional<Usage> parse_usage(json::Value usage);
-
-/// What the ledger wants of a whole reply. Bad JSON gives kInvalidJson: the bytes are still passed
-/// on.
-struct ChatReply {
-  std::string model;  // as served; empty: not said
-  std::optional<Usage> usage;
-};
-Result<ChatReply> parse_chat_reply(std::string_view body);
 
 /// One `data:` payload of a stream.
 struct ChatChunk {

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "wire/error_reply.h"
+#include "wire/exchange.h"
 #include "wire/openai_chat.h"
 
 namespace rung::wire {
@@ -77,15 +78,16 @@ TEST(ChatEdits, TouchOnlyTheirFields) {
 }
 
 TEST(Usage, UnknownIsNotZero) {
-  const auto reply = parse_chat_reply(
+  const auto reply = read_reply(
+      Dialect::kChat,
       R"({"model":"m-1","usage":{"prompt_tokens":9,"prompt_tokens_details":{"cached_tokens":3}}})");
   ASSERT_TRUE(reply);
   EXPECT_EQ(reply->model, "m-1");
   EXPECT_EQ(reply->usage->prompt_tokens, 9);
   EXPECT_EQ(reply->usage->cached_tokens, 3);
   EXPECT_FALSE(reply->usage->completion_tokens);
-  EXPECT_FALSE(parse_chat_reply(R"({"usage":null})")->usage);
-  EXPECT_FALSE(parse_chat_reply("<html>"));
+  EXPECT_FALSE(read_reply(Dialect::kChat, R"({"usage":null})")->usage);
+  EXPECT_FALSE(read_reply(Dialect::kChat, "<html>"));
 }
 
 TEST(ChatChunk, TellsUsageOnlyChunksFromContent) {

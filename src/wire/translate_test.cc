@@ -1,0 +1,559 @@
+#include <gtest/gtest.h>
+
+#include "wire/exchange.h"
+#include "wire/stream_relay.h"
+
+namespace rung::wire {
+namespace {
+
+Outgoing outgoing(Dialect client, const std::string& body, Target target) {
+  const auto request = parse_request(client, body);
+  EXPECT_TRUE(request) << request.error().message;
+  auto out = make_outgoing(*request, body, target);
+  EXPECT_TRUE(out) << out.error().message;
+  EXPECT_TRUE(json::parse(out->body)) << out->body;
+  return *std::move(out);
+}
+
+Outgoing to_chat(const std::string& body, Target target = {.model = "m"}) {
+  target.dialect = Dialect::kChat;
+  return outgoing(Dialect::kMessages, body, target);
+}
+Outgoing to_messages(const std::string& body, Target target = {.model = "m"}) {
+  target.dialect = Dialect::kMessages;
+  return outgoing(Dialect::kChat, body, target);
+}
+using Names = std::vector<std::string>;
+
+TEST(MessagesToChat, CarriesAConversationWithToolsAndImages) {
+  const Outgoing out = to_chat(R"({"model":"auto","max_tokens":99,"temperature":1.0,"stream":true,
+    "system":[{"type":"text","text":"be \u00e9"},{"type":"text","text":"brief"}],"stop_sequences":["X"],
+    "messages":[
+     {"role":"user","content":[{"type":"text","text":"look"},
+      {"type":"image","source":{"type":"base64","media_type":"image/png","data":"aGk="}},
+      {"type":"image","source":{"type":"url","url":"https://x/y.png"}}]},
+     {"role":"assistant","content":[{"type":"text","text":"ok"},
+      {"type":"tool_use","id":"t1","name":"read","input":{"n":1.0}},
+      {"type":"tool_use","id":"t2","name":"read","input":{}}]},
+     {"role":"user","content":[
+      {"type":"tool_result","tool_use_id":"t1","content":"one"},
+      {"type":"tool_result","tool_use_id":"t2","content":[{"type":"text","text":"two"},
+       {"type":"image","source":{"type":"base64","media_type":"image/gif","data":"Zw=="}}]},
+      {"type":"text","text":"go on"}]}],
+    "tools":[{"name":"read","description":"d","input_schema":{"type":"object"}}],
+    "tool_choice":{"type":"any","disable_parallel_tool_use":true},
+    "metadata":{"user_id":"u"}})");
+  EXPECT_EQ(
+      out.body,
+      R"({"model":"m","messages":[{"role":"system","content":"be \u00e9\n\nbrief"},)"
+      R"({"role":"user","content":[{"type":"text","text":"look"},)"
+      R"({"type":"image_url","image_url":{"url":"data:image/png;base64,aGk="}},)"
+      R"({"type":"image_url","image_url":{"url":"https://x/y.png"}}]},)"
+      R"({"role":"assistant","content":"ok","tool_calls":[)"
+      R"({"id":"t1","type":"function","function":{"name":"read","arguments":"{\"n\":1.0}"}},)"
+      R"({"id":"t2","type":"function","function":{"name":"read","arguments":"{}"}}]},)"
+      R"({"role":"tool","tool_call_id":"t1","content":"one"},)"
+      R"({"role":"tool","tool_call_id":"t2","content":"two"},)"
+      R"({"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/gif;base64,Zw=="}},)"
+      R"({"type":"text","text":"go on"}]}],)"
+      R"("max_tokens":99,"temperature":1.0,"stop":["X"],)"
+      R"("tools":[{"type":"function","function":{"name":"read","description":"d","parameters":{"type":"object"}}}],)"
+      R"("tool_choice":"required","parallel_tool_calls":false,"user":"u",)"
+      R"("stream":true,"stream_options":{"include_usage":true}})");
+  EXPECT_EQ(out.dropped, Names{});
+}
+
+TEST(MessagesToChat, ReportsWhatIsLost) {
+  const Outgoing out = to_chat(R"({"model":"a","max_tokens":9,"top_k":5,"x_own":1,
+    "thinking":{"type":"enabled","budget_tokens":2000},
+    "messages":[{"role":"user","content":[{"type":"text","text":"q","cache_control":{"type":"ephemeral"}}]},
+     {"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"s"},
+      {"type":"redacted_thinking","data":"d"},{"type":"text","text":"a"}]},
+     {"role":"user","content":[{"type":"tool_result","tool_use_id":"t","is_error":true}]},
+     {"role":"assistant","content":"{"}],
+    "tools":[{"type":"web_search_20250305","name":"web_search"},{"name":"f","input_schema":{}}]})");
+  EXPECT_EQ(out.dropped, (Names{"thinking", "redacted_thinking", "tool_result.is_error", "prefill",
+                                "top_k", "x_own", "tools.web_search_20250305", "cache_control"}));
+}
+
+TEST(MessagesToChat, SendsReasoningBackOnlyWhereItIsTaken) {
+  const std::string body = R"({"model":"a","messages":[{"role":"user","content":"q"},
+     {"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"s"},
+      {"type":"tool_use","id":"t","name":"f","input":{}}]}]})";
+  EXPECT_NE(to_chat(body, {.model = "m", .takes_reasoning = true})
+                .body.find(R"("content":null,"reasoning_content":"hm","tool_calls")"),
+            std::string::npos);
+}
+
+TEST(MessagesToChat, NamesEffortAndSchemaAsTheModelKnowsThem) {
+  const Names efforts{"low", "high"};
+  const auto with = [&](std::string_view fields) {
+    return to_chat(R"({"model":"a","messages":[{"role":"user","content":"q"}],"max_tokens":5,)" +
+                       std::string(fields) + "}",
+                   {.model = "m", .efforts = efforts, .max_completion_tokens = true})
+        .body;
+  };
+  EXPECT_NE(with(R"("output_config":{"effort":"max"})").find(R"("reasoning_effort":"high")"),
+            std::string::npos);
+  EXPECT_NE(with(R"("thinking":{"type":"enabled","budget_tokens":2000})")
+                .find(R"("max_completion_tokens":5,"reasoning_effort":"low")"),
+            std::string::npos);
+  EXPECT_EQ(with(R"("thinking":{"type":"disabled"})").find("effort"), std::string::npos);
+  EXPECT_NE(
+      with(R"("output_config":{"format":{"type":"json_schema","schema":{"a":1.0}}})")
+          .find(
+              R"("response_format":{"type":"json_schema","json_schema":{"name":"output","schema":{"a":1.0},"strict":true}})"),
+      std::string::npos);
+}
+
+TEST(ChatToMessages, CarriesAConversationWithToolsAndImages) {
+  const Outgoing out = to_messages(R"({"model":"auto","max_completion_tokens":99,"stream":true,
+    "messages":[{"role":"system","content":"be \u00e9"},{"role":"developer","content":[{"type":"text","text":"brief",
+      "cache_control":{"type":"ephemeral"}}]},
+     {"role":"user","content":[{"type":"text","text":"look"},
+      {"type":"image_url","image_url":{"url":"data:image/png;base64,aGk=","detail":"auto"}},
+      {"type":"image_url","image_url":{"url":"https://x/y.png"}},
+      {"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,UA=="}}]},
+     {"role":"assistant","content":"","tool_calls":[
+      {"id":"functions.read:0","type":"function","function":{"name":"read","arguments":"{\"n\":1.0}"}},
+      {"id":"c2","type":"function","function":{"name":"read","arguments":""}}]},
+     {"role":"tool","tool_call_id":"functions.read:0","content":"one"},
+     {"role":"tool","tool_call_id":"c2","content":[{"type":"text","text":"two"}]},
+     {"role":"user","content":"go on"}],
+    "tools":[{"type":"function","function":{"name":"read","description":"d","parameters":{"type":"object"},"strict":true}},
+      {"type":"function","function":{"name":"now"}}],
+    "tool_choice":{"type":"function","function":{"name":"read"}},"parallel_tool_calls":false,
+    "stop":"X","user":"u","n":1,"frequency_penalty":0,"logprobs":false})");
+  EXPECT_EQ(
+      out.body,
+      R"({"model":"m","max_tokens":99,"system":[{"type":"text","text":"be \u00e9"},)"
+      R"({"type":"text","text":"brief","cache_control":{"type":"ephemeral"}}],)"
+      R"("messages":[{"role":"user","content":[{"type":"text","text":"look"},)"
+      R"({"type":"image","source":{"type":"base64","media_type":"image/png","data":"aGk="}},)"
+      R"({"type":"image","source":{"type":"url","url":"https://x/y.png"}},)"
+      R"({"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"UA=="},"title":"a.pdf"}]},)"
+      R"({"role":"assistant","content":[{"type":"tool_use","id":"functions_read_0","name":"read","input":{"n":1.0}},)"
+      R"({"type":"tool_use","id":"c2","name":"read","input":{}}]},)"
+      R"({"role":"user","content":[{"type":"tool_result","tool_use_id":"functions_read_0","content":"one"},)"
+      R"({"type":"tool_result","tool_use_id":"c2","content":[{"type":"text","text":"two"}]}]},)"
+      R"({"role":"user","content":"go on"}],)"
+      R"("tools":[{"name":"read","description":"d","input_schema":{"type":"object"},"strict":true},)"
+      R"({"name":"now","input_schema":{"type":"object","properties":{}}}],)"
+      R"("stop_sequences":["X"],"metadata":{"user_id":"u"},)"
+      R"("tool_choice":{"type":"tool","name":"read","disable_parallel_tool_use":true},"stream":true})");
+  EXPECT_EQ(out.dropped, Names{});
+}
+
+TEST(ChatToMessages, ReportsWhatIsLostAndGivesTheLimitThatAnthropicRequires) {
+  const Outgoing out =
+      to_messages(R"({"model":"a","temperature":1.5,"seed":7,"top_logprobs":3,"logprobs":true,
+    "response_format":{"type":"json_object"},"logit_bias":{},"presence_penalty":0.5,
+    "messages":[{"role":"user","content":"q","name":"bob"},
+     {"role":"assistant","content":"a","reasoning_content":"hm"},{"role":"assistant","content":""},
+     {"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{oops"}}]},
+     {"role":"system","content":"late"}]})");
+  EXPECT_EQ(out.dropped,
+            (Names{"messages.name", "reasoning_content", "messages.empty", "tool_calls.arguments",
+                   "messages.system.order", "temperature above 1", "seed", "top_logprobs",
+                   "logprobs", "presence_penalty", "response_format"}));
+  EXPECT_NE(out.body.find(R"("max_tokens":8192)"), std::string::npos);
+  EXPECT_NE(out.body.find(R"("input":{"arguments":"{oops"})"), std::string::npos);
+  EXPECT_NE(out.body.find(R"("temperature":1})"), std::string::npos) << out.body;
+}
+
+TEST(ChatToMessages, KeepsSignedThinkingAndAsksForEffortAndSchema) {
+  const std::string body = R"({"model":"a","max_tokens":4000,"reasoning_effort":"minimal",
+    "messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a","reasoning_content":"hm",
+     "thinking_blocks":[{"type":"thinking","thinking":"hm","signature":"sig"}]},{"role":"user","content":"r"}],
+    "response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"x":1.0},"strict":true}}})";
+  const Outgoing out = to_messages(body);
+  EXPECT_EQ(out.dropped, Names{});
+  EXPECT_NE(
+      out.body.find(
+          R"("content":[{"type":"thinking","thinking":"hm","signature":"sig"},{"type":"text","text":"a"}])"),
+      std::string::npos);
+  EXPECT_NE(
+      out.body.find(
+          R"("thinking":{"type":"adaptive"},"output_config":{"effort":"low","format":{"type":"json_schema","schema":{"x":1.0}}}})"),
+      std::string::npos)
+      << out.body;
+  const Outgoing budget = to_messages(body, {.model = "m", .thinking = Thinking::kBudget});
+  EXPECT_NE(budget.body.find(R"("thinking":{"type":"enabled","budget_tokens":1024})"),
+            std::string::npos)
+      << budget.body;
+}
+
+TEST(ChatToMessages, AnEffortThatTheRestRulesOutIsReported) {
+  const Outgoing out = to_messages(
+      R"({"model":"a","reasoning_effort":"high","messages":[{"role":"user","content":"q"},
+      {"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{}"}}]},
+      {"role":"tool","tool_call_id":"c","content":"r"}]})",
+      {.model = "m", .thinking = Thinking::kBudget});
+  EXPECT_EQ(out.dropped, Names{"reasoning_effort"});
+  EXPECT_EQ(out.body.find("thinking"), std::string::npos);
+}
+
+TEST(ChatToMessages, WhatCannotBeCarriedAtAllIsRefused) {
+  for (const char* field :
+       {R"("n":2)", R"("modalities":["audio"])", R"("functions":[{"name":"f"}])"}) {
+    const std::string body =
+        R"({"model":"a","messages":[{"role":"user","content":"q"}],)" + std::string(field) + "}";
+    const auto request = parse_request(Dialect::kChat, body);
+    ASSERT_TRUE(request);
+    EXPECT_NE(why_not(*request, Dialect::kMessages), "") << body;
+    EXPECT_EQ(why_not(*request, Dialect::kChat), "") << body;
+    EXPECT_EQ(make_outgoing(*request, body, {.dialect = Dialect::kMessages}).error().code,
+              ErrorCode::kUnsupported);
+  }
+}
+
+TEST(ChatToMessages, FreeTextToolsAreToolsWithOneText) {
+  const std::string body = R"({"model":"a","messages":[{"role":"user","content":"q"},
+    {"role":"assistant","tool_calls":[{"id":"c","type":"custom","custom":{"name":"sh","input":"ls"}}]},
+    {"role":"tool","tool_call_id":"c","content":"x"}],
+    "tools":[{"type":"custom","custom":{"name":"sh","description":"d"}}]})";
+  const Outgoing out = to_messages(body);
+  EXPECT_NE(out.body.find(R"("name":"sh","input":{"input":"ls"})"), std::string::npos) << out.body;
+  const auto request = parse_request(Dialect::kChat, body);
+  Names dropped;
+  const auto reply = translate_reply(
+      *request, {.upstream = Dialect::kMessages},
+      R"({"id":"i","model":"m","content":[{"type":"tool_use","id":"t","name":"sh","input":{"input":"a\"b"}}],
+          "stop_reason":"tool_use","usage":{"input_tokens":1,"output_tokens":2}})",
+      dropped);
+  ASSERT_TRUE(reply);
+  EXPECT_NE(reply->find(R"({"id":"t","type":"custom","custom":{"name":"sh","input":"a\"b"}})"),
+            std::string::npos)
+      << *reply;
+}
+
+std::string reply_of(Dialect client, Dialect upstream, const std::string& body,
+                     Names* dropped = nullptr) {
+  Request request;
+  request.dialect = client;
+  request.root = json::Value{"{}"};
+  Names own;
+  const auto reply = translate_reply(request, {.upstream = upstream, .created = 77}, body,
+                                     dropped != nullptr ? *dropped : own);
+  EXPECT_TRUE(reply) << reply.error().message;
+  EXPECT_TRUE(json::parse(*reply)) << *reply;
+  return *reply;
+}
+
+TEST(Replies, OfAnthropicReachAChatClient) {
+  Names dropped;
+  EXPECT_EQ(
+      reply_of(
+          Dialect::kChat, Dialect::kMessages,
+          R"({"id":"msg_1","model":"claude","content":[{"type":"thinking","thinking":"hm","signature":"sig"},
+              {"type":"text","text":"a\u00e9","citations":[{}]},{"type":"tool_use","id":"t","name":"f","input":{"n":1.0}}],
+              "stop_reason":"tool_use","usage":{"input_tokens":10,"cache_read_input_tokens":5,"output_tokens":7}})",
+          &dropped),
+      R"({"id":"msg_1","object":"chat.completion","created":77,"model":"claude","choices":[{"index":0,)"
+      R"("message":{"role":"assistant","content":"a\u00e9","refusal":null,"reasoning_content":"hm",)"
+      R"("thinking_blocks":[{"type":"thinking","thinking":"hm","signature":"sig"}],)"
+      R"("tool_calls":[{"id":"t","type":"function","function":{"name":"f","arguments":"{\"n\":1.0}"}}]},)"
+      R"("logprobs":null,"finish_reason":"tool_calls"}],)"
+      R"("usage":{"prompt_tokens":15,"completion_tokens":7,"total_tokens":22,"prompt_tokens_details":{"cached_tokens":5}}})");
+  EXPECT_EQ(dropped, Names{"citations"});
+}
+
+TEST(Replies, OfChatReachAnAnthropicClient) {
+  EXPECT_EQ(
+      reply_of(
+          Dialect::kMessages, Dialect::kChat,
+          R"({"id":"c1","model":"gpt","choices":[{"message":{"role":"assistant","content":"a\u00e9",
+              "reasoning_content":"hm","tool_calls":[{"id":"t","type":"function","function":{"name":"f","arguments":"{\"n\":1.0}"}},
+              {"id":"u","type":"function","function":{"name":"g","arguments":""}}]},"finish_reason":"stop"}],
+              "usage":{"prompt_tokens":15,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":5}}})"),
+      R"({"id":"c1","type":"message","role":"assistant","model":"gpt","content":[)"
+      R"({"type":"thinking","thinking":"hm","signature":"rung:unsigned"},{"type":"text","text":"a\u00e9"},)"
+      R"({"type":"tool_use","id":"t","name":"f","input":{"n":1.0}},{"type":"tool_use","id":"u","name":"g","input":{}}],)"
+      R"("stop_reason":"tool_use","stop_sequence":null,)"
+      R"("usage":{"input_tokens":10,"cache_creation_input_tokens":0,"cache_read_input_tokens":5,"output_tokens":7}})");
+}
+
+TEST(Replies, SayWhyTheyEnded) {
+  const auto stop = [](std::string_view choice) {
+    const std::string reply =
+        reply_of(Dialect::kMessages, Dialect::kChat,
+                 R"({"choices":[{"message":{"content":"x"},)" + std::string(choice) + "}]}");
+    const auto root = json::parse(reply);
+    return json::find(*root, "stop_reason")->text() + "/" +
+           std::string(json::find(*root, "stop_sequence")->raw);
+  };
+  EXPECT_EQ(stop(R"("finish_reason":"stop")"), "end_turn/null");
+  EXPECT_EQ(stop(R"("finish_reason":"length")"), "max_tokens/null");
+  EXPECT_EQ(stop(R"("finish_reason":"content_filter")"), "refusal/null");
+  EXPECT_EQ(stop(R"("finish_reason":"stop","stop_reason":"END")"), "stop_sequence/\"END\"");
+}
+
+TEST(Replies, ThatAreNoAnswersAreErrors) {
+  Request request;
+  request.dialect = Dialect::kMessages;
+  request.root = json::Value{"{}"};
+  Names dropped;
+  for (const char* body : {"", "[]", "{}", R"({"choices":[]})", R"({"choices":[{}]})"})
+    EXPECT_FALSE(translate_reply(request, {.upstream = Dialect::kChat}, body, dropped)) << body;
+}
+
+/// A whole stream through a relay; `data` of the upstream's events.
+std::string streamed(Dialect client, Dialect upstream, const std::vector<std::string>& data,
+                     StreamFacts* facts = nullptr, bool wants_usage = true) {
+  Request request;
+  request.dialect = client;
+  request.wants_usage = wants_usage;
+  request.root = json::Value{"{}"};
+  const auto relay =
+      make_stream_relay(request, {.upstream = upstream, .created = 77, .prompt_tokens = 33});
+  std::string out;
+  for (const std::string& text : data) {
+    StreamEvent event;
+    event.raw = event.data = text;
+    event.has_data = true;
+    relay->take(event, out);
+  }
+  relay->end("", out);
+  if (facts != nullptr) *facts = relay->facts();
+  return out;
+}
+
+std::string chat_data(std::string_view delta, std::string_view finish = "null") {
+  return R"({"id":"c1","model":"gpt","choices":[{"index":0,"delta":)" + std::string(delta) +
+         R"(,"finish_reason":)" + std::string(finish) + "}]}";
+}
+
+TEST(Streams, OfChatBecomeMessages) {
+  StreamFacts facts;
+  EXPECT_EQ(
+      streamed(
+          Dialect::kMessages, Dialect::kChat,
+          {chat_data(R"({"role":"assistant","content":""})"),
+           chat_data(R"({"reasoning_content":"hm"})"), chat_data(R"({"content":"a\u00e9"})"),
+           chat_data(R"({"content":"b"})"),
+           chat_data(
+               R"({"tool_calls":[{"index":0,"id":"t","type":"function","function":{"name":"f","arguments":""}}]})"),
+           chat_data(R"({"tool_calls":[{"index":0,"function":{"arguments":"{\"n\":"}}]})"),
+           chat_data(R"({"tool_calls":[{"index":0,"function":{"arguments":"1}"}}]})"),
+           chat_data(
+               R"({"tool_calls":[{"index":1,"id":"u","function":{"name":"g","arguments":"{}"}}]})"),
+           chat_data("{}", R"("tool_calls")"),
+           R"({"choices":[],"usage":{"prompt_tokens":15,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":5}}})",
+           "[DONE]"},
+          &facts),
+      R"(event: message_start
+data: {"type":"message_start","message":{"id":"c1","type":"message","role":"assistant","model":"gpt","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":33,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0}}}
+
+event: content_block_start
+data: {"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"rung:unsigned"}}
+
+event: content_block_stop
+data: {"type":"content_block_stop","index":0}
+
+event: content_block_start
+data: {"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"a\u00e9"}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"b"}}
+
+event: content_block_stop
+data: {"type":"content_block_stop","index":1}
+
+event: content_block_start
+data: {"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"n\":"}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"1}"}}
+
+event: content_block_stop
+data: {"type":"content_block_stop","index":2}
+
+event: content_block_start
+data: {"type":"content_block_start","index":3,"content_block":{"type":"tool_use","id":"u","name":"g","input":{}}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":3,"delta":{"type":"input_json_delta","partial_json":"{}"}}
+
+event: content_block_stop
+data: {"type":"content_block_stop","index":3}
+
+event: message_delta
+data: {"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"input_tokens":10,"cache_creation_input_tokens":0,"cache_read_input_tokens":5,"output_tokens":7}}
+
+event: message_stop
+data: {"type":"message_stop"}
+
+)");
+  EXPECT_TRUE(facts.is_whole);
+  EXPECT_FALSE(facts.has_error);
+  EXPECT_EQ(facts.usage->prompt_tokens, 15);
+  EXPECT_EQ(facts.produced, 9);
+}
+
+std::vector<std::string> messages_data(bool whole = true) {
+  std::vector<std::string> data{
+      R"({"type":"message_start","message":{"id":"m1","model":"claude","usage":{"input_tokens":9,"output_tokens":1}}})",
+      R"({"type":"ping"})",
+      R"({"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}})",
+      R"({"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}})",
+      R"({"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"sig"}})",
+      R"({"type":"content_block_stop","index":0})",
+      R"({"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}})",
+      R"({"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"a\u00e9"}})",
+      R"({"type":"content_block_stop","index":1})",
+      R"({"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}})",
+      R"({"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":""}})",
+      R"({"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"n\":1}"}})",
+      R"({"type":"content_block_stop","index":2})",
+      R"({"type":"content_block_start","index":3,"content_block":{"type":"tool_use","id":"u","name":"g","input":{}}})",
+      R"({"type":"content_block_stop","index":3})"};
+  if (whole) {
+    data.emplace_back(
+        R"({"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":7}})");
+    data.emplace_back(R"({"type":"message_stop"})");
+  }
+  return data;
+}
+
+TEST(Streams, OfMessagesBecomeChat) {
+  StreamFacts facts;
+  const std::string head =
+      R"(data: {"id":"m1","object":"chat.completion.chunk","created":77,"model":"claude","choices":[{"index":0,"delta":)";
+  const std::string none = R"(,"finish_reason":null}]})"
+                           "\n\n";
+  EXPECT_EQ(
+      streamed(Dialect::kChat, Dialect::kMessages, messages_data(), &facts),
+      head + R"({"role":"assistant","content":""})" + none + head +
+          R"({"reasoning_content":"hm"})" + none + head +
+          R"({"thinking_blocks":[{"type":"thinking","thinking":"hm","signature":"sig"}]})" + none +
+          head + R"({"content":"a\u00e9"})" + none + head +
+          R"({"tool_calls":[{"index":0,"id":"t","type":"function","function":{"name":"f","arguments":""}}]})" +
+          none + head + R"({"tool_calls":[{"index":0,"function":{"arguments":"{\"n\":1}"}}]})" +
+          none + head +
+          R"({"tool_calls":[{"index":1,"id":"u","type":"function","function":{"name":"g","arguments":""}}]})" +
+          none + head + R"({"tool_calls":[{"index":1,"function":{"arguments":"{}"}}]})" + none +
+          head + R"({},"finish_reason":"tool_calls"}]})" + "\n\n" +
+          R"(data: {"id":"m1","object":"chat.completion.chunk","created":77,"model":"claude","choices":[],)" +
+          R"("usage":{"prompt_tokens":9,"completion_tokens":7,"total_tokens":16}})" + "\n\n" +
+          "data: [DONE]\n\n");
+  EXPECT_EQ(facts.usage->completion_tokens, 7);
+  EXPECT_EQ(
+      streamed(Dialect::kChat, Dialect::kMessages, messages_data(), nullptr, false).find("usage"),
+      std::string::npos);
+}
+
+TEST(Streams, SayInACommentWhatTheyCannotCarry) {
+  const std::string out = streamed(
+      Dialect::kChat, Dialect::kMessages,
+      {R"({"type":"content_block_delta","index":0,"delta":{"type":"citations_delta","citation":{}}})",
+       R"({"type":"content_block_delta","index":0,"delta":{"type":"citations_delta","citation":{}}})",
+       R"({"type":"content_block_start","index":1,"content_block":{"type":"web_search_tool_result"}})"});
+  EXPECT_EQ(out,
+            ": x-rung-dropped: citations\n\n: x-rung-dropped: content.web_search_tool_result\n\n");
+}
+
+TEST(Streams, ThatStopShortAreNotWhole) {
+  StreamFacts facts;
+  const std::string out =
+      streamed(Dialect::kChat, Dialect::kMessages, messages_data(false), &facts);
+  EXPECT_FALSE(facts.is_whole);
+  EXPECT_EQ(out.find("[DONE]"), std::string::npos);
+  streamed(Dialect::kMessages, Dialect::kChat, {chat_data(R"({"content":"a"})")}, &facts);
+  EXPECT_FALSE(facts.is_whole);
+}
+
+TEST(Streams, ErrorsOfTheUpstreamAreErrorsOfTheClientsDialect) {
+  StreamFacts facts;
+  EXPECT_NE(
+      streamed(Dialect::kMessages, Dialect::kChat,
+               {chat_data(R"({"content":"a"})"), R"({"error":{"message":"no","code":429}})"},
+               &facts)
+          .find(R"(data: {"type":"error","error":{"type":"rate_limit_error","message":"no"}})"),
+      std::string::npos);
+  EXPECT_TRUE(facts.has_error);
+  EXPECT_NE(
+      streamed(Dialect::kChat, Dialect::kMessages,
+               {R"({"type":"error","error":{"type":"overloaded_error","message":"busy"}})"}, &facts)
+          .find(R"(data: {"error":{"message":"busy","type":"server_error")"),
+      std::string::npos);
+  EXPECT_TRUE(facts.has_error);
+}
+
+TEST(Streams, CallsThatShareAnIndexAreToldApartByTheirIds) {
+  const std::string out = streamed(
+      Dialect::kMessages, Dialect::kChat,
+      {chat_data(
+           R"({"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]})"),
+       chat_data(
+           R"({"tool_calls":[{"index":0,"id":"b","function":{"name":"g","arguments":"{}"}}]})"),
+       chat_data(R"({"tool_calls":[{"id":"c","function":{"name":"h","arguments":{"n":1}}}]})"),
+       chat_data("{}", R"("stop")")});
+  for (const char* expected :
+       {R"("index":0,"content_block":{"type":"tool_use","id":"a","name":"f")",
+        R"("index":1,"content_block":{"type":"tool_use","id":"b","name":"g")",
+        R"("index":2,"content_block":{"type":"tool_use","id":"c","name":"h")",
+        R"("partial_json":"{\"n\":1}")", R"("stop_reason":"tool_use")"})
+    EXPECT_NE(out.find(expected), std::string::npos) << expected << "\n" << out;
+}
+
+TEST(CallIds, CarryWhatGeminiWantsBack) {
+  const std::string extra = R"({"google":{"thought_signature":"a+/=\u00e9?>"}})";
+  const std::string reply = reply_of(
+      Dialect::kMessages, Dialect::kChat,
+      R"({"choices":[{"message":{"tool_calls":[{"id":"c1","extra_content":)" + extra +
+          R"(,"function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}]})");
+  const auto root = json::parse(reply);
+  const json::Value block = *json::elements(*json::find(*root, "content")).begin();
+  const std::string id = json::find(block, "id")->text();
+  EXPECT_EQ(
+      id.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"),
+      std::string::npos);
+  const std::string out =
+      streamed(Dialect::kMessages, Dialect::kChat,
+               {chat_data(R"({"tool_calls":[{"index":0,"id":"c1","extra_content":)" + extra +
+                          R"(,"function":{"name":"f","arguments":"{}"}}]})")});
+  EXPECT_NE(out.find("\"" + id + "\""), std::string::npos) << out;
+  const std::string next =
+      R"({"model":"m","messages":[{"role":"user","content":"q"},{"role":"assistant","content":[{"type":"tool_use","id":")" +
+      id +
+      R"(","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":")" +
+      id + R"(","content":"r"}]}]})";
+  const Outgoing back = to_chat(next);
+  EXPECT_NE(back.body.find(R"({"id":"c1","type":"function","extra_content":)" + extra),
+            std::string::npos)
+      << back.body;
+  EXPECT_NE(back.body.find(R"("tool_call_id":"c1")"), std::string::npos);
+}
+
+TEST(MessagesToChat, LeavesOutTheBlockThatChangesWithEveryRequest) {
+  const Outgoing out = to_chat(
+      R"({"model":"m","messages":[{"role":"user","content":"q"}],"system":[
+      {"type":"text","text":"x-anthropic-billing-header: cch=1"},{"type":"text","text":"be brief"}]})");
+  EXPECT_NE(out.body.find(R"({"role":"system","content":"be brief"})"), std::string::npos);
+  EXPECT_EQ(out.dropped, Names{"system.x-anthropic-billing-header"});
+}
+
+TEST(Streams, InterleavedCallsAreAnErrorAndNotAMixture) {
+  StreamFacts facts;
+  streamed(Dialect::kMessages, Dialect::kChat,
+           {chat_data(R"({"tool_calls":[{"index":0,"id":"a","function":{"name":"f"}}]})"),
+            chat_data(R"({"tool_calls":[{"index":1,"id":"b","function":{"name":"g"}}]})"),
+            chat_data(R"({"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]})")},
+           &facts);
+  EXPECT_TRUE(facts.has_error);
+}
+
+}  // namespace
+}  // namespace rung::wire
