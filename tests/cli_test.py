@@ -189,6 +189,111 @@ class Commands(unittest.TestCase):
         self.refused("reproduce", "--data", self.folder / "none", "--out", self.folder / "out", says="none")
         self.assertFalse((self.folder / "out").exists())
 
+    def planted(self, name, words, seed, rows=160, category=None, swap=False):
+        """Outcomes of which the words tell which arm is right: `hard` ones need large; with `swap` the other ones do."""
+        path, state = self.folder / f"{name}.jsonl", seed
+        with open(path, "w") as file:
+            for i in range(rows):
+                state = (state * 1103515245 + 12345) % 2**31
+                hard = (state >> 16) % 2 == 1
+                text = " ".join(words[(state >> k) % len(words)] for k in range(3, 27, 3))
+                right = {"small": 1.0 if hard == swap else 0.0, "large": 1.0}
+                file.write(json.dumps({"id": f"{name}{i}", "prompt": f"{'prove rigorously' if hard else 'say briefly'} {name}{i} {text}",
+                                       **({"category": category or name}),
+                                       "models": {arm: {"score": score, "cost": 0.001 if arm == "small" else 0.01}
+                                                  for arm, score in right.items()}}) + "\n")
+        return path
+
+    def test_compare_leaves_each_file_or_category_out_and_says_what_that_loses(self):
+        one = self.planted("alpha", ["red", "green", "blue", "grey", "black"], 1)
+        same = self.planted("beta", ["one", "two", "three", "four", "five"], 2)
+        other = self.planted("gamma", ["cat", "dog", "cow", "hen", "pig"], 3, swap=True)
+        compare = ["compare", "--methods", "linear", "--bootstrap", "100", "--json", "--outcomes"]
+        agree = json.loads(cli(*compare, one, same, "--leave-out", "file").stdout)
+        self.assertEqual([(row["group"], row["method"], row["arms"]) for row in agree["rows"]], [("alpha", "linear", 2), ("beta", "linear", 2)])
+        for row in agree["rows"]:  # what holds in one holds in the other
+            self.assertGreater(row["left_out"]["value"], 0.1, row)
+            self.assertLess(row["train_rows_without"], row["train_rows"])
+        clash = json.loads(cli(*compare, one, same, other, "--leave-out", "category").stdout)
+        last = clash["rows"][2]
+        self.assertEqual(last["group"], "gamma")  # there the words mean the opposite, which only its own rows tell
+        self.assertGreater(last["lost"]["low"], 0.05, last)
+        self.assertGreater(clash["means"][0]["lose_more_than_noise"], 0)
+        text = cli("compare", "--methods", "linear", "--bootstrap", "100", "--outcomes", one, same, "--leave-out", "file")
+        self.assertIn("lost by leaving out", text.stdout)
+        self.refused(*compare, one, "--leave-out", "file", says="nothing to leave out: found 1 file")
+        self.refused(*compare, one, same, "--leave-out", "file", "--splits", "3", says="no --test, --splits or --html")
+        apart = self.folder / "apart.jsonl"
+        apart.write_text(one.read_text().replace('"small"', '"tiny"').replace("alpha", "delta"))
+        lone = json.loads(cli(*compare, one, apart, "--leave-out", "file").stdout)
+        self.assertIn("it shares large with the rest", lone["rows"][0]["why_not"])
+
+    def test_evaluate_says_whether_two_routers_differ_by_more_than_luck(self):
+        train, test = self.folder / "train.jsonl", self.folder / "test.jsonl"
+        data = self.planted("alpha", ["red", "green", "blue", "grey", "black"], 1, rows=300)
+        self.assertEqual(cli("split", "--outcomes", data, "--fraction", "0.4", "--train", train, "--test", test).returncode, 0)
+        good, blind = self.folder / "good", self.folder / "blind"
+        self.assertEqual(cli("train", "--outcomes", train, "--out", good, "--method", "linear").returncode, 0)
+        self.assertEqual(cli("train", "--outcomes", train, "--out", blind, "--method", "static").returncode, 0)
+        evaluate = ["evaluate", "--outcomes", test, "--bootstrap", "200", "--router"]
+        report = json.loads(cli(*evaluate, good, "--compare", blind, "--json").stdout)
+        (other,) = report["compared"]
+        self.assertEqual(other["other"], str(blind))
+        self.assertGreater(other["hull_gain"]["difference"], 0.1)
+        self.assertTrue(other["hull_gain"]["significant"])
+        self.assertLess(other["cost"]["permutation_p"], 0.001)
+        self.assertLess(other["cost"]["difference"], 0)
+        self.assertEqual(other["sign_test"]["better"] + other["sign_test"]["worse"] + other["sign_test"]["ties"], other["rows"])
+        itself = json.loads(cli(*evaluate, good, "--compare", good, "--json").stdout)["compared"][0]
+        self.assertEqual((itself["hull_gain"]["difference"], itself["score"]["permutation_p"], itself["sign_test"]["p"]), (0, 1, 1))
+        self.assertIn("within noise", cli(*evaluate, good, "--compare", good).stdout)
+        self.refused(*evaluate, good, "--compare", world.trained_router(), says=["does not know: small, large", "--ignore-unknown-arms"])
+
+    def test_estimates_are_recalibrated_measured_on_other_rows_and_kept_in_the_router(self):
+        train, test = self.folder / "train.jsonl", self.folder / "test.jsonl"
+        data = self.planted("alpha", ["red", "green", "blue", "grey", "black"], 1, rows=400)
+        self.assertEqual(cli("split", "--outcomes", data, "--fraction", "0.5", "--train", train, "--test", test).returncode, 0)
+        # The same rows with outcomes that are half as sure: every fourth score of small is turned around.
+        blurred = [json.loads(line) for line in test.read_text().splitlines()]
+        for row in blurred[::4]:
+            row["models"]["small"]["score"] = 1 - row["models"]["small"]["score"]
+        test.write_text("".join(json.dumps(row) + "\n" for row in blurred))
+        plain, mapped = self.folder / "plain", self.folder / "mapped"
+        self.assertEqual(cli("train", "--outcomes", train, "--out", plain, "--method", "linear").returncode, 0)
+        report = json.loads(cli("evaluate", "--router", plain, "--outcomes", test, "--recalibrate", "--json", "--bootstrap", "50").stdout)
+        as_it_is, isotonic, platt = report["recalibrated"]
+        self.assertEqual([row["name"] for row in report["recalibrated"]], ["as it is", "isotonic", "platt"])
+        self.assertAlmostEqual(as_it_is["ece"], report["calibration"]["quality_ece"], 6)
+        self.assertAlmostEqual(as_it_is["hull_gain"], report["hull_gain"], 9)
+        for row in (isotonic, platt):
+            self.assertLess(row["brier"], as_it_is["brier"], row)
+
+        def estimates(router):
+            out = self.folder / "per-query"
+            self.assertEqual(cli("evaluate", "--router", router, "--outcomes", test, "--per-query", out, "--bootstrap", "0").returncode, 0)
+            return [json.loads(line)["arms"]["small"]["quality"] for line in out.read_text().splitlines()]
+
+        before = estimates(plain)
+        for kind in ("isotonic", "platt"):
+            done = cli("calibrate", "--recalibrate", kind, "--router", plain, "--outcomes", test, "--out", mapped)
+            self.assertEqual(done.returncode, 0, done)
+            after = estimates(mapped)
+            self.assertNotEqual(before, after)
+            order = sorted(range(len(before)), key=lambda i: before[i])
+            self.assertEqual([after[i] for i in order], sorted(after), "a map never turns two estimates around")
+            # On the rows that it was fitted to, the mean estimate is the mean score.
+            mean = sum(row["models"]["small"]["score"] for row in blurred) / len(blurred)
+            self.assertAlmostEqual(sum(after) / len(after), mean, delta=0.02)
+        again = self.folder / "again"  # maps are replaced, not put on top of each other
+        self.assertEqual(cli("calibrate", "--recalibrate", "platt", "--router", mapped, "--outcomes", test, "--out", again).returncode, 0)
+        self.assertEqual(again.read_bytes(), mapped.read_bytes())
+        test.write_text("".join(json.dumps(row) + "\n" for row in blurred[:40]))
+        no = cli("calibrate", "--recalibrate", "platt", "--router", plain, "--outcomes", test, "--out", self.folder / "none")
+        self.assertEqual(no.returncode, 1, no)
+        self.assertIn("no arm of the router has 50 scores", no.stderr)
+        self.refused("calibrate", "--recalibrate", "platt", "--router", plain, "--outcomes", test, says="--out for the new router")
+        self.refused("calibrate", "--recalibrate", "fancy", "--router", plain, "--outcomes", test, "--out", again, says="fancy")
+
     def test_calibrate_by_share_gives_the_threshold_that_the_gateway_would_need(self):
         estimates = self.folder / "per-query.jsonl"
         self.assertEqual(cli("evaluate", "--router", world.trained_router(), "--outcomes", OUTCOMES, "--bootstrap", "0",
@@ -236,6 +341,70 @@ class Commands(unittest.TestCase):
         self.assertEqual((placed["arm"], placed["anchors"]), ("newcomer", 40))
         self.assertAlmostEqual(placed["base"], 0.5, delta=0.1)
         self.assertIn("placed from 40 anchors", cli("models", "--router", out).stdout)
+
+    def test_calibrate_asks_a_new_model_its_anchors_scores_what_a_rule_can_and_places_it(self):
+        anchors, scores, out = (self.folder / name for name in ("anchors.jsonl", "scores.jsonl", "router"))
+        replay = world.Replay()
+        self.addCleanup(replay.kill)
+        url = f"http://127.0.0.1:{replay.port}/v1"
+        ask = ["--ask", url, "--model", "rung-medium", "--name", "newcomer", "--scores", scores, "--price", "0.4,1.6"]
+        done = cli("calibrate", "--anchors", "60", "--outcomes", OUTCOMES, "--out", anchors, *ask)
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn("60 of 60 anchors answered", done.stderr)
+        known = {row["id"]: row for row in map(json.loads, OUTCOMES.read_text().splitlines())}
+        rows = [json.loads(line) for line in scores.read_text().splitlines()]
+        self.assertEqual({row["id"] for row in rows}, {row["id"] for row in map(json.loads, anchors.read_text().splitlines())})
+        scored = 0
+        for row in rows:
+            recorded, got = known[row["id"]]["models"]["rung-medium"], row["models"]["newcomer"]
+            self.assertEqual(got["output"], recorded["output"])
+            self.assertAlmostEqual(got["cost"], (got["prompt_tokens"] * 0.4 + got["completion_tokens"] * 1.6) * 1e-6, 12)
+            if known[row["id"]].get("reference") == "43":
+                self.assertEqual(got["score"], recorded["score"])
+            scored += "score" in got
+        self.assertTrue(0 < scored < 60, "some references are too long for a rule")
+        # Not every answer has a score: nothing is placed, and the answers are kept.
+        place = ["calibrate", "--anchors-from", anchors, *ask, "--router", world.trained_router(), "--out", out]
+        no = cli(*place)
+        self.assertEqual(no.returncode, 1, no)
+        self.assertIn(f"{60 - scored} of 60 answers have no score", no.stderr)
+        self.assertFalse(out.exists())
+        # Anchors of which each has a rule.
+        by_rule = {row["id"] for row in rows if "score" in row["models"]["newcomer"]}
+        kept = [line for line in anchors.read_text().splitlines() if json.loads(line)["id"] in by_rule]
+        self.assertGreaterEqual(len(kept), 10)
+        anchors.write_text("\n".join(kept) + "\n")
+        done = cli(*place)
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn(f"placed from {len(kept)} anchors", cli("models", "--router", out).stdout)
+
+    def test_calibrate_asks_again_where_an_upstream_fails_and_says_what_never_came(self):
+        class Flaky(world.RecordingUpstream):
+            def answer(self, seen):
+                tries = sum(s.body == seen.body for s in self.seen)
+                if tries == 1:
+                    seen.connection.sendall(b"HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n")
+                    return True
+                return super().answer(seen)
+
+        anchors, scores = self.folder / "anchors.jsonl", self.folder / "scores.jsonl"
+        lines = [{"id": "a", "prompt": "Say hello.", "reference": "Hello", "models": {"x": {"score": 1}}},
+                 {"id": "b", "prompt": "[[status:400]]", "models": {"x": {"score": 1}}}]
+        anchors.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        upstream = Flaky()
+        ask = ["calibrate", "--anchors-from", anchors, "--model", "m", "--scores", scores, "--ask"]
+        done = cli(*ask, f"http://127.0.0.1:{upstream.port}/v1", "--key-env", "NEW_KEY", env={"NEW_KEY": "sk-new"})
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn("1 of 2 anchors answered, 1 scored", done.stderr)
+        self.assertIn('not answered: id "b": status 400', done.stderr)
+        self.assertEqual([json.loads(line)["id"] for line in scores.read_text().splitlines()], ["a"])
+        self.assertEqual(upstream.seen[0].header("authorization"), "Bearer sk-new")
+        scores.unlink()
+        gone = self.refused(*ask, f"http://127.0.0.1:{world.free_port()}/v1", says="no anchor was answered; id \"a\": ")
+        self.assertFalse(scores.exists(), gone)
+        self.refused(*ask, "ftp://x", says="--ask: ")
+        self.refused(*ask, "http://127.0.0.1:1/v1", "--key-env", "NEW_KEY", says="--key-env names NEW_KEY, which is not set")
+        self.refused("calibrate", "--anchors-from", anchors, "--ask", "http://127.0.0.1:1/v1", says="--ask needs --model NAME")
 
     def test_calibrate_keeps_the_budget_the_drop_and_the_risk_that_it_was_given(self):
         calibrate = ["calibrate", "--router", world.trained_router(), "--outcomes", OUTCOMES, "--json"]

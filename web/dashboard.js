@@ -180,12 +180,14 @@ function spentTable(s) {
 }
 
 async function overview() {
-  const [s, list] = await Promise.all([ask(`/api/summary?since=${span}`), ask('/api/decisions?limit=20'), palette()]);
+  const [s, list, served] = await Promise.all([ask(`/api/summary?since=${span}`), ask('/api/decisions?limit=20'), ask('/api/routes'), palette()]);
   if (!picked && s.oldest_us !== null) {
     picked = true;
     if (Date.now() * 1000 - s.oldest_us < 3600e6) { pick(3600); return overview(); }
   }
-  notice(s.ledger.healthy ? s.ledger.lost ? `${plural(s.ledger.lost, 'record')} lost since the start: the ledger could not be written in time.` : '' : `${s.ledger.error} · ${plural(s.ledger.waiting, 'record')} waiting in memory, ${s.ledger.lost} lost. Requests go on.`);
+  const drifts = served.routes.filter((route) => route.drifted).map((route) => `The threshold of ${route.name} has drifted: ${route.share}. Calibrate anew.`);
+  const ledger = s.ledger.healthy ? s.ledger.lost ? `${plural(s.ledger.lost, 'record')} lost since the start: the ledger could not be written in time.` : '' : `${s.ledger.error} · ${plural(s.ledger.waiting, 'record')} waiting in memory, ${s.ledger.lost} lost. Requests go on.`;
+  notice([ledger, ...drifts].filter(Boolean).join(' '));
   if (s.oldest_us === null) return show(firstSteps(s.endpoint));
   const body = el('tbody', {}, list.decisions.map(decisionRow));
   const grid = el('div', {class: 'grid'}, tiles(s),

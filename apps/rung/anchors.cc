@@ -23,24 +23,6 @@ namespace {
 Error wrong(std::string sentence) { return {ErrorCode::kInvalidArgument, std::move(sentence)}; }
 Error bad_data(std::string sentence) { return {ErrorCode::kInvalidData, std::move(sentence)}; }
 
-Result<void> choose(const AnchorCommand& options) {
-  if (options.outcomes.empty() || options.out.empty())
-    return wrong("--anchors needs --outcomes FILE... to choose from and --out FILE to write");
-  auto all = outcomes::read_outcomes(options.outcomes, {.keep_outputs = true});
-  if (!all) return all.error();
-  auto rows = predict::choose_anchors(
-      all->table, {.count = *options.choose, .seed = options.seed, .at_random = options.at_random});
-  if (!rows) return rows.error();
-  // Answers of the known models stay where they are: they are long, and nobody reads them again.
-  std::fill(all->texts.has_output.begin(), all->texts.has_output.end(), std::uint8_t{0});
-  if (auto done = outcomes::write_outcomes(options.out, *all, *rows); !done) return done;
-  fmt::print(
-      "{} anchors of {} rows to {}: ask the new model each `prompt`, score its answers from 0 to "
-      "1,\nwrite them as outcomes of one model, and place it with --anchors-from\n",
-      rows->size(), all->table.rows(), options.out);
-  return {};
-}
-
 struct Price {
   double input = 0, output = 0;
 };
@@ -58,6 +40,59 @@ Result<Price> parse_price(std::string_view text) {
         "--price is \"{}\"; expected INPUT,OUTPUT in USD per million tokens, such as 0.05,0.2",
         text));
   return price;
+}
+
+/// Puts the anchors in `from` to the new model. Gives what came of it; with --json nothing is
+/// printed.
+Result<AskSummary> ask_model(const AnchorCommand& options, const std::string& from) {
+  if (options.scores.empty() || options.ask.model.empty())
+    return wrong(
+        "--ask needs --model NAME as the upstream calls it, and --scores FILE for its answers");
+  AskOptions how = options.ask;
+  how.name = options.name;
+  if (!options.price.empty()) {
+    auto price = parse_price(options.price);
+    if (!price) return price.error();
+    how.input_price = price->input;
+    how.output_price = price->output;
+  }
+  auto anchors = outcomes::read_outcomes(std::vector{from}, {.keep_outputs = true});
+  if (!anchors) return anchors.error();
+  auto summary = ask_anchors(*anchors, how, options.scores);
+  if (!summary) return summary.error();
+  fmt::print(stderr, "{} of {} anchors answered, {} scored by their references: {}\n",
+             summary->answered, summary->asked, summary->scored, options.scores);
+  if (summary->answered < summary->asked)
+    fmt::print(stderr, "not answered: {}\n", summary->first_failure);
+  if (summary->scored < summary->answered)
+    fmt::print(stderr,
+               "give the others a `score` from 0 to 1 there, then place the model with "
+               "--anchors-from and --scores\n");
+  return summary;
+}
+
+Result<void> choose(const AnchorCommand& options) {
+  if (options.outcomes.empty() || options.out.empty())
+    return wrong("--anchors needs --outcomes FILE... to choose from and --out FILE to write");
+  auto all = outcomes::read_outcomes(options.outcomes, {.keep_outputs = true});
+  if (!all) return all.error();
+  auto rows = predict::choose_anchors(
+      all->table, {.count = *options.choose, .seed = options.seed, .at_random = options.at_random});
+  if (!rows) return rows.error();
+  // Answers of the known models stay where they are: they are long, and nobody reads them again.
+  std::fill(all->texts.has_output.begin(), all->texts.has_output.end(), std::uint8_t{0});
+  if (auto done = outcomes::write_outcomes(options.out, *all, *rows); !done) return done;
+  if (!options.ask.url.empty()) {
+    fmt::print("{} anchors of {} rows to {}\n", rows->size(), all->table.rows(), options.out);
+    auto asked = ask_model(options, options.out);
+    if (!asked) return asked.error();
+    return {};
+  }
+  fmt::print(
+      "{} anchors of {} rows to {}: ask the new model each `prompt`, score its answers from 0 to "
+      "1,\nwrite them as outcomes of one model, and place it with --anchors-from\n",
+      rows->size(), all->table.rows(), options.out);
+  return {};
 }
 
 /// The costs of the column `arm` at `price`. Four bytes a token where the prompt's are not stated.
@@ -150,6 +185,17 @@ void print_placement(const predict::Placement& p, const predict::Model& model,
 }
 
 Result<void> place(const AnchorCommand& options) {
+  if (!options.ask.url.empty()) {
+    auto asked = ask_model(options, options.from);
+    if (!asked) return asked.error();
+    if (options.router.empty()) return {};
+    if (asked->scored < asked->answered)
+      return Error{
+          ErrorCode::kInfeasible,
+          fmt::format("{} of {} answers have no score, so the model is not placed; expected "
+                      "references that a rule can compare, or scores in {}",
+                      asked->answered - asked->scored, asked->answered, options.scores)};
+  }
   if (options.scores.empty() || options.router.empty() || options.out.empty())
     return wrong(
         "--anchors-from needs --scores FILE of the new model, --router ROUTER to place it in and "
@@ -231,10 +277,23 @@ void add_anchor_options(CLI::App& command, AnchorCommand& options) {
   command.add_option("--anchors-from", options.from,
                      "Place the model of --scores in --router; what --anchors wrote");
   command.add_option("--scores", options.scores, "Outcomes of the new model on the anchors");
+  command.add_option("--ask", options.ask.url,
+                     "Ask the new model the anchors at this OpenAI-compatible base URL and write "
+                     "its answers, scored by their references, to --scores");
+  command.add_option("--model", options.ask.model, "What that upstream calls the new model");
+  command.add_option("--key-env", options.ask.key_env,
+                     "Environment variable that holds the upstream's key");
+  command
+      .add_option("--concurrency", options.ask.concurrency,
+                  "Questions of --ask or --config at a time")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command.add_option("--max-tokens", options.ask.max_tokens, "Of each answer; 0: no limit")
+      ->capture_default_str();
   command.add_option("--name", options.name, "Of the new arm; default: as in --scores");
   command.add_option("--price", options.price,
                      "INPUT,OUTPUT of the new model in USD per million tokens");
-  command.add_option("--out", options.out, "Write the anchors, or the router with the arm, here");
+  command.add_option("--out", options.out, "Write the anchors, or the changed router, here");
   command.add_flag("--anchors-report", options.report,
                    "Leave each model of --outcomes out in turn and place it");
   command.add_option("--sizes", options.sizes, "Numbers of anchors for --anchors-report")

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "ask_anchors.h"
 #include "base/result.h"
 #include "outcomes/table.h"
 #include "predict/placement.h"
@@ -21,6 +22,7 @@ struct AnchorCommand {
   std::vector<std::size_t> sizes{50, 100, 300};
   double holdout = 0.3;
   std::uint64_t seed = 1;
+  AskOptions ask;
   // Shared with the rest of rung calibrate.
   std::string router;
   std::vector<std::string> outcomes;

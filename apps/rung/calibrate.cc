@@ -16,8 +16,11 @@
 #include "outcomes/risk.h"
 #include "outcomes/thresholds.h"
 #ifndef RUNG_NO_PREDICT
+#include "calibrate_pair.h"
+#include "classifier_scores.h"
 #include "decide/policy.h"
 #include "predict/router.h"
+#include "recalibrate.h"
 
 namespace rung::cli {
 namespace {
@@ -29,125 +32,9 @@ struct CalibrateOptions {
   double confidence = 0.95;
   bool conformal = false, json = false;
   std::string strong, weak;
+  std::string config, route;  // of a classifier, instead of a router
+  std::size_t concurrency = 8;
 };
-
-// One arm as both sides know it, with its means over the rows where it has score and cost.
-struct Arm {
-  std::string name;
-  std::size_t in_table = 0, in_router = 0;
-  double score = 0, cost = 0;
-};
-
-Result<std::vector<Arm>> known_arms(const predict::Router& router, const outcomes::Table& table) {
-  std::vector<Arm> arms;
-  for (std::size_t i = 0; i < table.arm_count(); ++i) {
-    for (std::size_t j = 0; j < router.arms().size(); ++j) {
-      // The chance of a win needs no price; the costs here are those of the outcomes.
-      const bool judged =
-          router.arms()[j].has_cost || router.quality_scale() == predict::QualityScale::kWinChance;
-      if (router.arms()[j].name != table.arms[i] || !judged) continue;
-      Arm arm{table.arms[i], i, j, 0, 0};
-      double rows = 0;
-      for (std::size_t row = 0; row < table.rows(); ++row) {
-        const auto score = static_cast<double>(table.score[table.cell(row, i)]);
-        const auto cost = static_cast<double>(table.cost[table.cell(row, i)]);
-        if (!std::isfinite(score) || !std::isfinite(cost)) continue;
-        arm.score += score;
-        arm.cost += cost;
-        rows += 1;
-      }
-      if (rows == 0) continue;
-      arm.score /= rows;
-      arm.cost /= rows;
-      arms.push_back(arm);
-    }
-  }
-  if (arms.size() >= 2) return arms;
-  return Error{ErrorCode::kInvalidData,
-               fmt::format("the router and the outcomes have {} arms with a score and a cost in "
-                           "common; expected at least two to choose between",
-                           arms.size())};
-}
-
-struct Pair {
-  Arm strong, weak;
-};
-
-Result<Pair> choose_pair(const std::vector<Arm>& arms, const CalibrateOptions& options) {
-  const Arm *strong = nullptr, *weak = nullptr;
-  std::string names;
-  for (const Arm& arm : arms) {
-    names += (names.empty() ? "" : ", ") + arm.name;
-    if (arm.name == options.strong) strong = &arm;
-    if (arm.name == options.weak) weak = &arm;
-  }
-  for (const auto& [option, name, found] :
-       {std::tuple{"--strong", options.strong, strong}, {"--weak", options.weak, weak}}) {
-    if (name.empty() || found != nullptr) continue;
-    return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("{} names \"{}\"; expected an arm that both the router and the "
-                             "outcomes know, with costs: {}",
-                             option, name, names)};
-  }
-  if (strong == nullptr) {  // the best; of equally good ones the cheapest
-    for (const Arm& arm : arms) {
-      if (&arm == weak) continue;
-      if (strong == nullptr || arm.score > strong->score ||
-          (arm.score == strong->score && arm.cost < strong->cost))
-        strong = &arm;
-    }
-  }
-  if (weak == nullptr) {  // the cheapest; of equally cheap ones the best
-    for (const Arm& arm : arms) {
-      if (&arm == strong) continue;
-      if (weak == nullptr || arm.cost < weak->cost ||
-          (arm.cost == weak->cost && arm.score > weak->score))
-        weak = &arm;
-    }
-  }
-  if (strong == weak) {
-    return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("--strong and --weak both name \"{}\"; expected two different arms",
-                             options.strong)};
-  }
-  if (options.strong.empty() && options.weak.empty() && strong->cost <= weak->cost) {
-    return Error{
-        ErrorCode::kInfeasible,
-        fmt::format("{} is both the best and the cheapest arm on these outcomes: there is "
-                    "nothing to choose; name --strong and --weak to calibrate another pair",
-                    strong->name)};
-  }
-  return Pair{*strong, *weak};
-}
-
-struct Rows {
-  std::vector<double> score, weak_quality, strong_quality, weak_cost, strong_cost;
-  outcomes::PairRows view() const {
-    return {score, weak_quality, strong_quality, weak_cost, strong_cost};
-  }
-};
-
-Result<Rows> pair_rows(const outcomes::Table& table, const Estimates& estimates, const Pair& pair) {
-  Rows rows;
-  for (std::size_t row = 0; row < table.rows(); ++row) {
-    const std::size_t s = table.cell(row, pair.strong.in_table),
-                      w = table.cell(row, pair.weak.in_table);
-    if (!std::isfinite(table.score[s]) || !std::isfinite(table.cost[s]) ||
-        !std::isfinite(table.score[w]) || !std::isfinite(table.cost[w]))
-      continue;
-    rows.score.push_back(
-        decide::win_chance(static_cast<double>(estimates.at(row, pair.strong.in_router).quality),
-                           static_cast<double>(estimates.at(row, pair.weak.in_router).quality)));
-    rows.strong_quality.push_back(table.score[s]);
-    rows.weak_quality.push_back(table.score[w]);
-    rows.strong_cost.push_back(table.cost[s]);
-    rows.weak_cost.push_back(table.cost[w]);
-  }
-  if (!rows.score.empty()) return rows;
-  return Error{ErrorCode::kInvalidData,
-               fmt::format("no row has a score and a cost of both {} and {}; expected at least one",
-                           pair.strong.name, pair.weak.name)};
-}
 
 struct Answer {
   Pair pair;
@@ -176,13 +63,7 @@ Result<outcomes::OperatingPoint> point_of(const Rows& rows, const CalibrateOptio
   return outcomes::at_threshold(view, risk->tau);
 }
 
-void add_notes(const predict::Router& router, const outcomes::Table& table, const Rows& rows,
-               Answer& answer) {
-  if (router.is_static()) {
-    answer.notes.emplace_back(
-        "the router is the best static mixture of its training rows: every query has the same "
-        "score, so a threshold sends all or none to the strong arm");
-  }
+void add_notes(const outcomes::Table& table, const Rows& rows, Answer& answer) {
   if (rows.score.size() < table.rows()) {
     answer.notes.push_back(
         fmt::format("{} of {} rows lack a score or a cost of one of the two "
@@ -230,8 +111,11 @@ std::string as_text(const Answer& a, const CalibrateOptions& options) {
         a.risk->upper);
   }
   for (const std::string& note : a.notes) out += fmt::format("  note: {}\n", note);
-  out += fmt::format("\npolicy: {{kind: threshold, threshold: {}, strong: {}, weak: {}}}\n",
-                     a.point.tau, in_quotes(a.pair.strong.name), in_quotes(a.pair.weak.name));
+  out += fmt::format(
+      "\npolicy: {{kind: threshold, threshold: {}, strong: {}, weak: {}, share: {:.4g}, share_se: "
+      "{:.2g}}}\n",
+      a.point.tau, in_quotes(a.pair.strong.name), in_quotes(a.pair.weak.name), a.point.strong_share,
+      a.point.strong_share_se);
   return out;
 }
 
@@ -239,7 +123,8 @@ std::string as_json(const Answer& a, const CalibrateOptions& options) {
   json::Writer w;
   w.begin_object().key("policy").begin_object().key("kind").string("threshold");
   w.key("threshold").number(a.point.tau).key("strong").string(a.pair.strong.name);
-  w.key("weak").string(a.pair.weak.name).end_object();
+  w.key("weak").string(a.pair.weak.name).key("share").number(a.point.strong_share);
+  w.key("share_se").number(a.point.strong_share_se).end_object();
   w.key("rows").number(a.rows).key("strong_share").number(a.point.strong_share);
   w.key("strong_share_se").number(a.point.strong_share_se);
   const auto point = [&w](std::string_view key, const outcomes::OperatingPoint& p) {
@@ -265,6 +150,88 @@ std::string as_json(const Answer& a, const CalibrateOptions& options) {
   return w.take() + "\n";
 }
 
+/// Finds the threshold on the rows and prints it.
+Result<void> answer(const outcomes::Table& table, const Pair& pair, const Rows& rows,
+                    const CalibrateOptions& options, std::vector<std::string> notes) {
+  Answer found{pair, rows.score.size(), {}, {}, {}, {}, std::move(notes)};
+  auto point = point_of(rows, options, found);
+  if (!point) return point.error();
+  found.point = *point;
+  found.all_strong = *outcomes::at_threshold(rows.view(), 0);
+  found.all_weak = *outcomes::at_threshold(rows.view(), 2);  // above every score
+  add_notes(table, rows, found);
+  const std::string out = options.json ? as_json(found, options) : as_text(found, options);
+  std::fwrite(out.data(), 1, out.size(), stdout);
+  return {};
+}
+
+Result<void> calibrate_router(const CalibrateOptions& options) {
+  if (options.router.empty() || options.outcomes.empty())
+    return Error{ErrorCode::kInvalidArgument,
+                 "--router and --outcomes are required for a threshold; expected both"};
+  auto router = predict::Router::load(options.router);
+  if (!router) return router.error();
+  if ((*router)->quality_scale() == predict::QualityScale::kMatchChance)
+    return Error{
+        ErrorCode::kInvalidArgument,
+        fmt::format("{} ({}) chooses among options of one reference arm by target_quality; "
+                    "calibrate finds thresholds between two arms",
+                    options.router, (*router)->metadata("method"))};
+  auto table = outcomes::read_table(options.outcomes);
+  if (!table) return table.error();
+  auto arms = known_arms(**router, *table);
+  if (!arms) return arms.error();
+  auto pair = choose_pair(*arms, options.strong, options.weak);
+  if (!pair) return pair.error();
+  auto estimates = estimate_all(**router, *table);
+  if (!estimates) return estimates.error();
+  auto rows = whole_rows(*table, *pair);
+  if (!rows) return rows.error();
+  std::vector<double> score;
+  for (const std::size_t row : *rows)
+    score.push_back(
+        decide::win_chance(static_cast<double>(estimates->at(row, pair->strong.in_router).quality),
+                           static_cast<double>(estimates->at(row, pair->weak.in_router).quality)));
+  std::vector<std::string> notes;
+  if ((*router)->is_static())
+    notes.emplace_back(
+        "the router is the best static mixture of its training rows: every query has the same "
+        "score, so a threshold sends all or none to the strong arm");
+  return answer(*table, *pair, pair_rows(*table, *pair, *rows, std::move(score)), options,
+                std::move(notes));
+}
+
+/// The same with the scores of a route's classifier, which is asked about every row.
+Result<void> calibrate_classifier(const CalibrateOptions& options) {
+  if (!options.router.empty() || options.outcomes.empty())
+    return Error{ErrorCode::kInvalidArgument,
+                 "--config asks the classifier of a route about --outcomes; expected these two, "
+                 "and no --router"};
+  auto route = classifier_route(options.config, options.route);
+  if (!route) return route.error();
+  auto table = outcomes::read_table(options.outcomes);
+  if (!table) return table.error();
+  const decide::PolicySpec& policy = route->get().policy;
+  std::vector<Arm> arms;
+  for (std::size_t i = 0; i < table->arm_count(); ++i)
+    if (const auto arm = arm_of(*table, i, 0)) arms.push_back(*arm);
+  auto pair = choose_pair(arms, options.strong.empty() ? policy.strong : options.strong,
+                          options.weak.empty() ? policy.weak : options.weak);
+  if (!pair) return pair.error();
+  auto rows = whole_rows(*table, *pair);
+  if (!rows) return rows.error();
+  auto scores = ask_scores(*route, *table, *rows, options.concurrency);
+  if (!scores) return scores.error();
+  std::vector<std::string> notes;
+  if (scores->failed > 0)
+    notes.push_back(
+        fmt::format("the classifier failed on {} of {} rows, which count as strong, as "
+                    "they would be served; {}",
+                    scores->failed, rows->size(), scores->first_failure));
+  return answer(*table, *pair, pair_rows(*table, *pair, *rows, std::move(scores->score)), options,
+                std::move(notes));
+}
+
 Result<void> calibrate(const CalibrateOptions& options) {
   catch_interrupts();
   const int asked = options.share.has_value() + options.budget.has_value() +
@@ -280,37 +247,7 @@ Result<void> calibrate(const CalibrateOptions& options) {
       return Error{ErrorCode::kInvalidArgument,
                    fmt::format("what is asked for is {}; expected a finite number", *value)};
   }
-  if (options.router.empty() || options.outcomes.empty())
-    return Error{ErrorCode::kInvalidArgument,
-                 "--router and --outcomes are required for a threshold; expected both"};
-  auto router = predict::Router::load(options.router);
-  if (!router) return router.error();
-  if ((*router)->quality_scale() == predict::QualityScale::kMatchChance)
-    return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("{} ({}) chooses among options of one reference arm by target_quality; "
-                             "calibrate finds thresholds between two arms",
-                             options.router, (*router)->metadata("method"))};
-  auto table = outcomes::read_table(options.outcomes);
-  if (!table) return table.error();
-  auto arms = known_arms(**router, *table);
-  if (!arms) return arms.error();
-  auto pair = choose_pair(*arms, options);
-  if (!pair) return pair.error();
-  auto estimates = estimate_all(**router, *table);
-  if (!estimates) return estimates.error();
-  auto rows = pair_rows(*table, *estimates, *pair);
-  if (!rows) return rows.error();
-
-  Answer answer{*pair, rows->score.size(), {}, {}, {}, {}, {}};
-  auto point = point_of(*rows, options, answer);
-  if (!point) return point.error();
-  answer.point = *point;
-  answer.all_strong = *outcomes::at_threshold(rows->view(), 0);
-  answer.all_weak = *outcomes::at_threshold(rows->view(), 2);  // above every score
-  add_notes(**router, *table, *rows, answer);
-  const std::string out = options.json ? as_json(answer, options) : as_text(answer, options);
-  std::fwrite(out.data(), 1, out.size(), stdout);
-  return {};
+  return options.config.empty() ? calibrate_router(options) : calibrate_classifier(options);
 }
 
 }  // namespace
@@ -335,17 +272,34 @@ void add_calibrate(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->add_flag("--conformal", options->conformal,
                     "--risk bounds the expected shortfall of the score instead, on average");
+  command->add_option(
+      "--config", options->config,
+      "Instead of --router: the configuration whose classifier is asked about every "
+      "row of --outcomes");
+  command->add_option("--route", options->route, "With --config, where several have a classifier");
   command->add_option("--strong", options->strong, "Arm; default: the best on these outcomes");
   command->add_option("--weak", options->weak, "Arm; default: the cheapest on these outcomes");
   command->add_flag("--json", options->json, "Print one JSON object instead of a text");
+  auto maps = std::make_shared<RecalibrateOptions>();
+  command
+      ->add_option("--recalibrate", maps->kind,
+                   "Write the router to --out with its estimates mapped to what came of them")
+      ->check(CLI::IsMember({"isotonic", "platt"}));
   auto anchors = std::make_shared<AnchorCommand>();
   add_anchor_options(*command, *anchors);
-  command->callback([options, anchors, &action] {
-    action = [options, anchors] {
+  command->callback([options, anchors, maps, &action] {
+    action = [options, anchors, maps] {
       anchors->router = options->router;
       anchors->outcomes = options->outcomes;
       anchors->json = options->json;
-      auto done = anchors->asked() ? run_anchors(*anchors) : calibrate(*options);
+      maps->router = options->router;
+      maps->outcomes = options->outcomes;
+      maps->out = anchors->out;
+      maps->json = options->json;
+      options->concurrency = anchors->ask.concurrency;
+      auto done = !maps->kind.empty() ? recalibrate(*maps)
+                  : anchors->asked()  ? run_anchors(*anchors)
+                                      : calibrate(*options);
       if (done) return kDone;
       fmt::print(stderr, "rung calibrate: {}\n", done.error().message);
       return done.error().code == ErrorCode::kInfeasible ? kNo : kBadInput;

@@ -20,9 +20,9 @@
 #include "own_knob.h"
 
 #ifndef RUNG_NO_PREDICT
-#include "predict/artefact.h"
-#include "predict/published_artefact.h"
-#include "predict/train.h"
+#include "judging.h"
+#include "leave_out.h"
+#include "predict/published.h"
 
 namespace rung::cli {
 namespace {
@@ -35,29 +35,12 @@ struct CompareOptions {
   double fraction = 0.3;
   std::uint64_t seed = 0;
   std::size_t splits = 1, bootstrap = 1000;
-  std::string strong, weak, html;
+  std::string strong, weak, html, leave_out;
   bool json = false;
 };
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-Result<std::shared_ptr<const predict::Router>> train_one(const outcomes::Table& table,
-                                                         const std::string& method,
-                                                         const CompareOptions& options) {
-  const auto* published = predict::find_published(method);
-  if (published != nullptr) {
-    predict::PublishedOptions how{method, {}, {}, 1};
-    if (published->knob != "alpha") how.strong = options.strong;
-    if (published->knob == "threshold") how.weak = options.weak;
-    auto model = predict::train_published(table, how);
-    if (!model) return model.error();
-    return predict::Router::from_bytes(predict::write_published(*model, {}));
-  }
-  auto model = predict::train(table, {.method = method, .folds = 0, .seed = 1});
-  if (!model) return model.error();
-  return predict::Router::from_bytes(predict::write_artefact(*model, {}));
 }
 
 /// Mean time of one decision on one thread, in microseconds: the best of three passes.
@@ -78,30 +61,6 @@ double decide_us(const predict::Router& router, const outcomes::Table& test) {
     best = std::min(best, 1e6 * seconds_since(start) / static_cast<double>(count));
   }
   return best;
-}
-
-/// What one router predicts of the arms of a table; those it does not know or cannot price are
-/// never worth their price.
-struct Predicted {
-  std::vector<std::size_t> in_router;
-  std::vector<float> quality, cost;
-};
-Predicted predicted(const predict::Router& router, const outcomes::Table& test,
-                    const Estimates& estimates) {
-  Predicted out;
-  for (const std::string& name : test.arms) {
-    std::size_t at = kNotKnown;
-    for (std::size_t i = 0; i < router.arms().size(); ++i)
-      if (router.arms()[i].name == name) at = i;
-    out.in_router.push_back(at);
-  }
-  for (std::size_t row = 0; row < test.rows(); ++row)
-    for (const std::size_t at : out.in_router) {
-      const bool known = at != kNotKnown && estimates.at(row, at).has_cost;
-      out.quality.push_back(known ? estimates.at(row, at).quality : 0.0f);
-      out.cost.push_back(known ? estimates.at(row, at).cost_usd : 1e9f);
-    }
-  return out;
 }
 
 /// One method on one split.
@@ -173,7 +132,7 @@ class Compare {
                        const std::string& method) {
     Judged out;
     const auto start = Clock::now();
-    auto router = train_one(train, method, options_);
+    auto router = train_method(train, {method, options_.strong, options_.weak});
     if (!router) return router.error();
     out.train_seconds = seconds_since(start);
     auto estimates = estimate_all(**router, test);
@@ -287,8 +246,24 @@ class Compare {
   ComparedTable out_;
 };
 
+Result<void> compare_left_out(const CompareOptions& options) {
+  if (!options.test.empty() || !options.html.empty() || options.splits != 1)
+    return Error{ErrorCode::kInvalidArgument,
+                 "--leave-out makes its own split, once, and prints a table or --json; expected no "
+                 "--test, --splits or --html"};
+  auto methods = options.methods;
+  if (methods.empty()) methods.emplace_back(kDefault);
+  auto table = leave_out({options.outcomes, options.leave_out, std::move(methods), options.fraction,
+                          options.seed, options.bootstrap, options.strong, options.weak});
+  if (!table) return table.error();
+  const std::string text = options.json ? left_out_json(*table) : left_out_text(*table);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return {};
+}
+
 Result<void> compare(const CompareOptions& options) {
   catch_interrupts();
+  if (!options.leave_out.empty()) return compare_left_out(options);
   auto table = Compare(options).run();
   if (!table) return table.error();
   if (!options.html.empty())
@@ -322,6 +297,12 @@ void add_compare(CLI::App& app, Action& action) {
   command->add_option("--bootstrap", options->bootstrap, "Resamples behind the intervals")
       ->check(CLI::Range(2, 100000))
       ->capture_default_str();
+  command
+      ->add_option(
+          "--leave-out", options->leave_out,
+          "Judge on each file, or each category, in turn by a router that has seen nothing "
+          "of it, next to one that has")
+      ->check(CLI::IsMember({"file", "category"}));
   command->add_option("--strong", options->strong, "Stronger arm of the pair methods");
   command->add_option("--weak", options->weak, "Weaker arm of the pair methods");
   command->add_flag("--json", options->json, "Print one JSON object instead of a table");

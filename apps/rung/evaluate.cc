@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <optional>
 #include <unordered_map>
@@ -16,7 +17,9 @@
 #include "outcomes/report_html.h"
 #include "outcomes/writer.h"
 #include "own_knob.h"
+#include "paired.h"
 #include "predict/router.h"
+#include "recalibrate.h"
 #include "robustness.h"
 
 #ifndef RUNG_NO_PREDICT
@@ -25,9 +28,9 @@ namespace {
 
 struct EvaluateOptions {
   std::string router;
-  std::vector<std::string> outcomes, samples;
+  std::vector<std::string> outcomes, samples, compare;
   std::string per_query, html;
-  bool json = false, ignore_unknown_arms = false, robustness = false;
+  bool json = false, ignore_unknown_arms = false, robustness = false, recalibrate = false;
   double margin = 0;  // points
   std::size_t bootstrap = 1000;
   std::uint64_t seed = 1;
@@ -148,7 +151,8 @@ Result<outcomes::Comparison> judge(const predict::Router& router, const outcomes
     result->worth = std::move(*worth);
     if (samples != nullptr && !result->worth->sampled) {
       notes.push_back(
-          "the samples say nothing of what is out of reach: expected questions where two models have "
+          "the samples say nothing of what is out of reach: expected questions where two models "
+          "have "
           "samples that are known to be right or wrong");
     }
   }
@@ -178,6 +182,37 @@ Result<outcomes::Comparison> judge(const predict::Router& router, const outcomes
   return result;
 }
 
+/// Each other router on the same rows, among the arms that it knows too.
+Result<std::vector<PairedReport>> compare_with(const predict::Router& router,
+                                               const outcomes::Table& table, const Shared& shared,
+                                               const EvaluateOptions& options) {
+  std::vector<PairedReport> reports;
+  for (const std::string& file : options.compare) {
+    auto other = predict::Router::load(file);
+    if (!other) return other.error();
+    std::vector<std::size_t> arms;
+    std::string unknown;
+    for (const std::size_t arm : shared.in_table) {
+      const auto known = (*other)->arms();
+      if (std::any_of(known.begin(), known.end(),
+                      [&](const auto& info) { return info.name == table.arms[arm]; }))
+        arms.push_back(arm);
+      else
+        unknown += (unknown.empty() ? "" : ", ") + table.arms[arm];
+    }
+    if (arms.empty() || (!unknown.empty() && !options.ignore_unknown_arms))
+      return Error{ErrorCode::kInvalidData,
+                   fmt::format("{} does not know: {}; expected a router of the same arms "
+                               "(--ignore-unknown-arms compares among those that both know)",
+                               file, unknown)};
+    auto report = compare_paired(router, **other, table, arms, options.bootstrap, options.seed);
+    if (!report) return report.error().with(file);
+    report->other = file;
+    reports.push_back(*std::move(report));
+  }
+  return reports;
+}
+
 Result<void> evaluate(const EvaluateOptions& options) {
   catch_interrupts();
   if (options.margin > 0 && !options.robustness)
@@ -204,6 +239,15 @@ Result<void> evaluate(const EvaluateOptions& options) {
   if (!result) return result.error();
   if ((*router)->is_static())
     context.notes.push_back("the router is the best static mixture of its training rows");
+  std::vector<Recalibrated> recalibrated;
+  if (options.recalibrate) {
+    auto measured =
+        measure_recalibration(**router, *table, shared->in_table, options.bootstrap, options.seed);
+    if (!measured) return measured.error();
+    recalibrated = *std::move(measured);
+  }
+  auto paired = compare_with(**router, *table, *shared, options);
+  if (!paired) return paired.error();
   if (!options.per_query.empty()) {
     auto done = write_per_query(options.per_query, **router, *table, *estimates);
     if (!done) return done;
@@ -219,6 +263,21 @@ Result<void> evaluate(const EvaluateOptions& options) {
     report += fmt::format(",\"robustness\":{}}}\n", robustness_json(*robustness));
   } else if (robustness) {
     report += robustness_text(*robustness);
+  }
+  if (options.json && !recalibrated.empty()) {
+    report.erase(report.rfind('}'));
+    report += fmt::format(",\"recalibrated\":{}}}\n", recalibration_report_json(recalibrated));
+  } else if (!recalibrated.empty()) {
+    report += recalibration_text(recalibrated);
+  }
+  if (options.json && !paired->empty()) {
+    report.erase(report.rfind('}'));
+    report += ",\"compared\":[";
+    for (std::size_t i = 0; i < paired->size(); ++i)
+      report += (i == 0 ? "" : ",") + paired_json((*paired)[i]);
+    report += "]}\n";
+  } else {
+    for (const PairedReport& one : *paired) report += paired_text(one);
   }
   std::fwrite(report.data(), 1, report.size(), stdout);
   return {};
@@ -236,6 +295,10 @@ void add_evaluate(CLI::App& app, Action& action) {
   command->add_option("--samples", options->samples,
                       "Files with several answers of each model to a question: what sampling alone "
                       "cannot reach");
+  command->add_flag("--recalibrate", options->recalibrate,
+                    "Also say what isotonic regression and Platt scaling of the estimates bring");
+  command->add_option("--compare", options->compare,
+                      "Other routers: do they differ from this one by more than luck?");
   command->add_option("--per-query", options->per_query, "Write the estimates of every query here");
   command->add_option("--html", options->html, "Write one self-contained page here");
   command->add_flag("--json", options->json, "Print one JSON object instead of a table");

@@ -189,6 +189,7 @@ class Threshold final : public Policy {
     if (strong && weak) {
       const double win = win_chance(eligible[*strong].quality, eligible[*weak].quality);
       const bool take_strong = win >= spec_.parameter;
+      decision.score = win;
       decision.pick = take_strong ? *strong : *weak;
       decision.runner_up = take_strong ? *weak : *strong;
       decision.reason =
@@ -283,6 +284,11 @@ Result<void> validate(const PolicySpec& spec) {
   if (!(spec.margin >= 0 && spec.margin <= 100))
     return Error{ErrorCode::kInvalidConfig,
                  fmt::format("margin is {:g}; expected 0 to 100 points", spec.margin)};
+  if (spec.share && !(*spec.share >= 0 && *spec.share <= 1 && spec.share_se >= 0 &&
+                      spec.share_se <= 0.5 && spec.share_window > 0))
+    return Error{ErrorCode::kInvalidConfig,
+                 fmt::format("share is {:g} with share_se {:g}; expected 0 to 1, and 0 to 0.5",
+                             *spec.share, spec.share_se)};
   if (spec.margin > 0 && spec.kind != PolicyKind::kTradeoff)
     return Error{ErrorCode::kInvalidConfig,
                  fmt::format("margin is {:g}; only a tradeoff policy has one", spec.margin)};

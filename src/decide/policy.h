@@ -46,6 +46,8 @@ struct Decision {
       {};                   // who would have been next; empty: there was one candidate
   double propensity = 1;    // probability that this pick was made
   std::string reason = {};  // a sentence with the numbers that decided
+  /// threshold: what was held against it; empty where one of the pair is not eligible.
+  std::optional<double> score = {};
 };
 
 enum class PolicyKind : std::uint8_t { kTradeoff, kTargetQuality, kMaxCost, kThreshold, kAlpha };
@@ -59,10 +61,16 @@ struct PolicySpec {
   /// this. alpha: 0..1, what quality weighs against cost; the candidates carry what came of it.
   double parameter = 0.0005;
   std::string strong = {}, weak = {};  // arm labels; threshold only
-  /// tradeoff only: points by which an arm must be ahead of the default arm, the one that is best on
-  /// average at the same exchange rate, to be picked instead; 0 to 100, 0 is off. It keeps picks
+  /// tradeoff only: points by which an arm must be ahead of the default arm, the one that is best
+  /// on average at the same exchange rate, to be picked instead; 0 to 100, 0 is off. It keeps picks
   /// from turning on a typing error, and costs what small advantages are worth (docs/metrics.md).
   double margin = 0;
+  /// threshold only: the share of requests that calibration expects to go strong, with its standard
+  /// error, and how many requests are judged by it at a time; empty: nobody knows. It decides
+  /// nothing.
+  std::optional<double> share = {};
+  double share_se = 0;
+  std::size_t share_window = 1000;
 };
 /// True for policies that look at the expected cost.
 bool needs_costs(PolicyKind kind);

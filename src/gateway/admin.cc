@@ -266,7 +266,9 @@ AdminReply AdminApi::routes() const {
     w.begin_object().key("name").string(route.name).key("arms").begin_array();
     for (const std::string& arm : route.arms) w.string(arm);
     w.end_array().key("policy").string(route.policy).key("predictor").string(route.predictor);
-    w.key("reference_arm").string(route.reference_arm).end_object();
+    w.key("reference_arm").string(route.reference_arm).key("share");
+    route.share.empty() ? w.null() : w.string(route.share);
+    w.key("drifted").boolean(route.drifted).end_object();
   }
   w.end_array().key("totals").begin_array();
   for (const state::Totals& item : *totals) write(item, w);

@@ -42,6 +42,8 @@ struct AdminRoute {
   std::string policy;         // as a person reads it: "tradeoff, 0.0005 USD per point"
   std::string predictor;      // empty: none
   std::string reference_arm;  // empty: none
+  std::string share = {};     // what its threshold does to live traffic, a sentence; empty: none
+  bool drifted = false;       // and that is not what calibration expected
 };
 
 struct AdminOptions {

@@ -67,7 +67,7 @@ Task<void> Attempts::once(Attempt& a) {
       sent);
   if (!made) co_return fail(a, made.error());
   // What a further call can cost is reserved first; the first one's is.
-  if (!record_.calls.empty())
+  if (made_ > 1)
     if (auto covered = admission_.cover(record_, *a.at, worker_.shared().clock.wall_us()); !covered)
       co_return fail(a, covered.error());
   // 2. The call begins.

@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "gateway/admission.h"
+#include "gateway/ask_classifier.h"
 #include "gateway/attempts.h"
 #include "gateway/headers.h"
 #include "gateway/keep_alive.h"
@@ -51,7 +52,7 @@ class ChatCall {
       open.outcome = outcome_of(error.code);
       open.end_us = us_between(arrived_, std::chrono::steady_clock::now());
       open.error = error.message;
-      if (&open == &call()) record_stream_usage();
+      if (has_answer_call() && &open == &call()) record_stream_usage();
     }
     note_failure(error);
     remember();
@@ -72,8 +73,29 @@ class ChatCall {
     }
     record_.requested_model = request->model;
     record_.streaming = request->stream;
-    // 2. Decide.
-    if (auto decided = decide(*request); !decided) co_return co_await refuse(decided.error());
+    // 2. Decide; a classifier or a slow predictor is waited for first.
+    auto overrides = parse_overrides(
+        exchange_.header("x-rung-usd-per-point"), exchange_.header("x-rung-target-quality"),
+        exchange_.header("x-rung-max-cost"), exchange_.header("x-rung-arm"));
+    if (!overrides) co_return co_await refuse(overrides.error());
+    overrides->key = key_ ? &key_->spec : nullptr;
+    Ahead ahead;
+    if (const Route* route = looks_ahead(*serving_->snapshot, *request, *overrides)) {
+      const TimePoint before = std::chrono::steady_clock::now();
+      Task<Result<Ahead>> question =
+          route->classifier ? ask_classifier(*serving_, *route, request->prompt, arrived_,
+                                             exchange_.client_gone(), record_)
+                            : worker_.shared().helpers.estimate(
+                                  worker_.loop(), *route, request->prompt, exchange_.client_gone());
+      auto asked = co_await question;
+      // A classifier is somebody else's time, a slow predictor is ours.
+      (route->classifier ? waited_us_ : decision_us_) +=
+          us_between(before, std::chrono::steady_clock::now());
+      if (!asked) co_return co_await refuse(asked.error());
+      ahead = *std::move(asked);
+    }
+    if (auto decided = decide(*request, *overrides, ahead); !decided)
+      co_return co_await refuse(decided.error());
     if (auto admitted =
             admission_.reserve(key_, worker_.keys(), choice_, *request, exchange_.body(),
                                *serving_->snapshot->config, worker_.shared().clock.wall_us());
@@ -105,20 +127,19 @@ class ChatCall {
     if (key_) record_.key_name = key_->spec.name;
   }
 
-  Result<void> decide(const wire::Request& request) {
-    auto overrides = parse_overrides(
-        exchange_.header("x-rung-usd-per-point"), exchange_.header("x-rung-target-quality"),
-        exchange_.header("x-rung-max-cost"), exchange_.header("x-rung-arm"));
-    if (!overrides) return overrides.error();
-    overrides->key = key_ ? &key_->spec : nullptr;
+  Result<void> decide(const wire::Request& request, const Overrides& overrides,
+                      const Ahead& ahead) {
     const TimePoint before = std::chrono::steady_clock::now();
-    auto choice =
-        decide_chat(*serving_->snapshot, request, *overrides, record_.seed, worker_.scratch());
-    decision_us_ = us_between(before, std::chrono::steady_clock::now());
+    auto choice = decide_chat(*serving_->snapshot, request, overrides, record_.seed,
+                              worker_.scratch(), &ahead);
+    decision_us_ += us_between(before, std::chrono::steady_clock::now());
     if (!choice) return choice.error();
     choice_ = *std::move(choice);
     session_.apply(worker_.shared().sessions, request, exchange_.header("x-rung-session"),
-                   record_.key_name, !overrides->arm.empty(), us_between({}, arrived_), choice_);
+                   record_.key_name, !overrides.arm.empty(), us_between({}, arrived_), choice_);
+    if (choice_.threshold)
+      if (LiveShareCell* cell = serving_->live_shares[choice_.route->index]; cell != nullptr)
+        cell->add(*choice_.threshold);
     record_.prompt_hash = hash64(request.prompt);
     if (serving_->snapshot->config->ledger.keep_prompts) record_.prompt = request.prompt;
     record_choice(choice_, record_);
@@ -431,6 +452,10 @@ class ChatCall {
     const auto answer = attempts_.answer().call;
     return answer ? record_.calls[*answer] : record_.calls.back();
   }
+  /// Whether a model was asked for the answer itself, and not only a classifier about it.
+  bool has_answer_call() const {
+    return !record_.calls.empty() && record_.calls.back().step != kClassifyStep;
+  }
 
   void finish_call(state::Outcome outcome) {
     call().outcome = outcome;
@@ -456,7 +481,7 @@ class ChatCall {
 
   /// Our own error reply, before any byte of an answer.
   Task<void> answer_error() {
-    const bool ours = record_.calls.empty();
+    const bool ours = !has_answer_call() && failure_.code != ErrorCode::kCancelled;
     if (ours) {
       record_.outcome = state::Outcome::kRefused;
       record_.error = failure_.message;
@@ -519,7 +544,7 @@ class ChatCall {
     record_.total_us = us_between(arrived_, end);
     record_.gateway_us = record_.total_us - waited_us_;
     if (first_byte_ != TimePoint{}) record_.first_byte_us = us_between(arrived_, first_byte_);
-    if (!record_.calls.empty()) record_reference(choice_, call(), record_);
+    if (has_answer_call()) record_reference(choice_, call(), record_);
     session_.note(record_, us_between({}, end));
     Shared& shared = worker_.shared();
     admission_.settle(record_, shared.clock.wall_us());

@@ -334,6 +334,10 @@ class Parser {
       if (*parsed == decide::PolicyKind::kThreshold) {
         out.policy.strong = s.required_string("strong");
         out.policy.weak = s.required_string("weak");
+        out.policy.share = s.number("share");
+        out.policy.share_se = s.number("share_se").value_or(0);
+        out.policy.share_window =
+            static_cast<std::size_t>(s.integer("share_window", 1000, 20, 10'000'000));
         for (const std::string& label : {out.policy.strong, out.policy.weak})
           if (!s.failed() && !find_arm(out, label))
             s.fail("kind",
@@ -344,6 +348,18 @@ class Parser {
         s.fail("kind", fmt::format("{}: {}", kind, valid.error().message));
     }
     if (auto done = s.finish(); !done) route.fail(done.error());
+  }
+
+  void classifier(const YAML::Node& node, YamlSection& route, RouteConfig& out) {
+    auto read = read_classifier(node, route.path() + ".predictor", resolve_, config_.models);
+    if (!read) return route.fail(read.error());
+    out.classifier = *std::move(read);
+    const ModelConfig& model = config_.models[out.classifier->model];
+    if (config_.upstreams[model.upstream].dialect != "openai")
+      route.fail(node,
+                 fmt::format("{}.predictor.model is {}, whose upstream speaks {}; expected one "
+                             "that speaks openai",
+                             route.path(), model.name, config_.upstreams[model.upstream].dialect));
   }
 
   Result<void> routes(YamlSection& top) {
@@ -364,12 +380,17 @@ class Parser {
                                                        : kind_of(arms)));
       else
         for (const YAML::Node& node : arms) arm(node, s, route);
-      const std::string predictor = s.string("predictor");
-      if (!predictor.empty())
+      if (const YAML::Node node = s.child("predictor"); node.IsDefined() && node.IsMap())
+        classifier(node, s, route);
+      else if (const std::string predictor = s.string("predictor"); !predictor.empty())
         route.predictor = find_predictor(predictor, s);
       else if (route.arms.size() > 1)
         s.fail("predictor", "is missing; a route with several arms needs one");
       policy(s.child("policy"), s, route);
+      if (route.classifier && route.policy.kind != decide::PolicyKind::kThreshold)
+        s.fail("policy",
+               "does not fit a classifier; expected {kind: threshold, threshold: 0 to 1, "
+               "strong: ARM, weak: ARM}");
       if (const auto share = s.number("explore")) {
         if (!(*share >= 0 && *share <= 1))
           s.fail("explore", fmt::format("is {:g}; expected a share from 0 to 1", *share));

@@ -16,6 +16,7 @@
 #include "base/units.h"
 #include "decide/eligibility.h"
 #include "decide/policy.h"
+#include "gateway/classifier_config.h"
 #include "gateway/config_observe.h"
 #include "gateway/config_sessions.h"
 #include "gateway/prices.h"
@@ -86,6 +87,7 @@ struct RouteConfig {
   std::string name;
   std::vector<ArmConfig> arms;
   std::filesystem::path predictor;  // resolved; empty: the route has a single arm and needs none
+  std::optional<ClassifierConfig> classifier;  // instead of a predictor
   decide::PolicySpec policy;
   double explore = 0;  // share of requests that go to a random eligible arm
   std::optional<std::size_t>

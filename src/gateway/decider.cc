@@ -30,6 +30,7 @@ struct Target {
 /// Strong and weak of a route: the pair of its predictor, where it is made for one; else its
 /// reference arm and its cheapest.
 Result<std::pair<std::size_t, std::size_t>> pair_of(const Route& route) {
+  if (route.classifier) return std::pair{route.classifier->strong, route.classifier->weak};
   const auto scale =
       route.predictor ? route.predictor->quality_scale() : predict::QualityScale::kExpectedScore;
   if (scale == predict::QualityScale::kMatchChance)
@@ -71,7 +72,9 @@ Result<Target> routellm_target(const Snapshot& snapshot, std::string_view model)
   std::size_t length = 0;
   for (const auto& candidate : snapshot.routes) {
     const std::string stem = std::filesystem::path(candidate->predictor_name).stem().string();
-    for (const std::string& name : {candidate->name, stem}) {
+    std::string hyphens = stem;  // causal-llm for causal_llm
+    std::replace(hyphens.begin(), hyphens.end(), '_', '-');
+    for (const std::string& name : {candidate->name, stem, hyphens}) {
       if (name.size() <= length || !rest.starts_with(name)) continue;
       if (rest.size() > name.size() && rest[name.size()] != '-') continue;
       route = candidate.get();
@@ -137,11 +140,40 @@ Result<void> permit(const Target& target, const state::KeySpec* key) {
   return {};
 }
 
+/// By the classifier: s and 1 - s. Where it failed s is 1, which nobody has measured.
+void score_pair(const Classifier& classifier, Choice& choice, const Ahead* ahead) {
+  for (ArmOutlook& look : choice.outlook)
+    if (look.why_not.empty()) look.why_not = look.arm->why_unscored;
+  const bool measured = ahead != nullptr && ahead->win_chance;
+  const double win = measured ? *ahead->win_chance : 1.0;
+  choice.outlook[classifier.strong].quality = win;
+  choice.outlook[classifier.weak].quality = 1 - win;
+  for (const std::size_t arm : {classifier.strong, classifier.weak})
+    choice.outlook[arm].is_scored = measured;
+}
+
+/// Says so where strong was taken because the classifier failed.
+void explain_failure(const Route& route, const Ahead* ahead, Choice& choice) {
+  if (!route.classifier || ahead == nullptr || ahead->failure.empty()) return;
+  if (choice.threshold) choice.threshold->score.reset();
+  const Arm& strong = route.arms[route.classifier->strong];
+  if (choice.arm == &strong)
+    choice.reason = fmt::format("{}, since {}", strong.label, ahead->failure);
+  else  // drawn at random
+    choice.reason += fmt::format(" ({})", ahead->failure);
+}
+
 void score(const Route& route, const wire::ChatRequest& request, Choice& choice,
-           DeciderScratch& scratch) {
+           DeciderScratch& scratch, const Ahead* ahead) {
+  if (route.classifier) return score_pair(*route.classifier, choice, ahead);
   if (!route.predictor) return;
-  scratch.estimates.resize(route.predictor->arms().size());
-  route.predictor->estimate_for(route.known, request.prompt, scratch.estimates, scratch.predictor);
+  if (ahead != nullptr && !ahead->estimates.empty()) {
+    scratch.estimates = ahead->estimates;
+  } else {
+    scratch.estimates.resize(route.predictor->arms().size());
+    route.predictor->estimate_for(route.known, request.prompt, scratch.estimates,
+                                  scratch.predictor);
+  }
   for (ArmOutlook& look : choice.outlook) {
     if (!look.arm->why_unscored.empty()) {
       if (look.why_not.empty()) look.why_not = look.arm->why_unscored;
@@ -238,6 +270,8 @@ Result<void> pick(const Route& route, const decide::PolicySpec* own_policy, std:
   choice.policy_parameter = spec.parameter;
   choice.propensity = decision.propensity;
   choice.reason = std::move(decision.reason);
+  if (own_policy == nullptr && decision.score)
+    choice.threshold = {*decision.score >= spec.parameter, decision.score};
   return {};
 }
 
@@ -256,6 +290,26 @@ Result<void> pin(const Route& route, const std::string& label, Choice& choice) {
   return Error{ErrorCode::kInvalidArgument,
                fmt::format("x-rung-arm is \"{}\", which route {} does not have", label, route.name),
                "x-rung-arm"};
+}
+
+decide::Needs needs_of(const wire::ChatRequest& request) {
+  // Four bytes a token, the rule of thumb for English text; what is billed is what the provider
+  // counts.
+  return {.tools = request.has_tools,
+          .json_schema = request.has_json_schema,
+          .vision = request.has_images,
+          .audio = request.has_audio,
+          .prompt_tokens = static_cast<std::int64_t>(request.text_bytes / 4 + 1),
+          .max_tokens = request.max_tokens};
+}
+
+/// The hard fact that rules an arm out; empty: it can serve the request.
+std::string ruled_out(const Snapshot& snapshot, const Arm& arm, const wire::ChatRequest& request,
+                      const decide::Needs& needs) {
+  std::string fact = why_not(arm.model->abilities, needs);
+  if (!fact.empty()) return fact;
+  const UpstreamConfig& upstream = snapshot.config->upstreams[arm.model->upstream];
+  return wire::why_not(request, dialect_toward(upstream, request.dialect));
 }
 
 }  // namespace
@@ -292,25 +346,33 @@ Result<Overrides> parse_overrides(std::string_view usd_per_point, std::string_vi
   return overrides;
 }
 
+const Route* looks_ahead(const Snapshot& snapshot, const wire::ChatRequest& request,
+                         const Overrides& overrides) {
+  if (!snapshot.looks_ahead || request.dialect == wire::Dialect::kEmbeddings) return nullptr;
+  const auto target = find_target(snapshot, request.model);
+  if (!target || target->route == nullptr || !permit(*target, overrides.key)) return nullptr;
+  if (target->route->predictor)
+    return target->route->predictor->is_slow() ? target->route : nullptr;
+  if (!target->route->classifier || !overrides.arm.empty() || overrides.policy) return nullptr;
+  const Classifier& classifier = *target->route->classifier;
+  const decide::Needs needs = needs_of(request);
+  for (const std::size_t arm : {classifier.strong, classifier.weak})
+    if (!ruled_out(snapshot, target->route->arms[arm], request, needs).empty()) return nullptr;
+  return target->route;
+}
+
 Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& request,
-                           const Overrides& overrides, std::uint64_t seed,
-                           DeciderScratch& scratch) {
+                           const Overrides& overrides, std::uint64_t seed, DeciderScratch& scratch,
+                           const Ahead* ahead) {
   auto target = find_target(snapshot, request.model);
   if (!target) return target.error();
   if (auto permitted = permit(*target, overrides.key); !permitted) return permitted.error();
   Choice choice;
   choice.key = overrides.key;
-  // Four bytes a token, the rule of thumb for English text; what is billed is what the provider
-  // counts.
-  choice.prompt_tokens = static_cast<std::int64_t>(request.text_bytes / 4 + 1);
   choice.images = request.images;
-  const decide::Needs needs{.tools = request.has_tools,
-                            .json_schema = request.has_json_schema,
-                            .vision = request.has_images,
-                            .audio = request.has_audio,
-                            .prompt_tokens = choice.prompt_tokens,
-                            .max_tokens = request.max_tokens};
+  const decide::Needs needs = needs_of(request);
   choice.needs = needs;
+  choice.prompt_tokens = needs.prompt_tokens;
   if (target->model != nullptr) {
     // A named model is the user's own choice: only a fact that it states itself speaks against it.
     choice.model = target->model;
@@ -325,6 +387,13 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
                              route.name, route.arms.size()),
                  "model"};
   choice.route = &route;
+  if (overrides.policy && route.classifier)
+    return Error{
+        ErrorCode::kInvalidArgument,
+        fmt::format("an x-rung header asks for the policy {}, which needs expected scores; "
+                    "the classifier of route {} ({}) gives chances: leave it out",
+                    name(overrides.policy->kind), route.name, route.predictor_name),
+        "model"};
   if (overrides.policy && route.predictor &&
       !policy_reads(overrides.policy->kind, route.predictor->quality_scale()))
     return Error{
@@ -337,16 +406,12 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
   for (const Arm& arm : route.arms) {
     ArmOutlook look;
     look.arm = &arm;
-    look.why_not = why_not(arm.model->abilities, needs);
+    look.why_not = ruled_out(snapshot, arm, request, needs);
     if (look.why_not.empty() && !may_use(overrides.key, *arm.model))
       look.why_not = "the key may not use this model";
-    if (look.why_not.empty()) {
-      const UpstreamConfig& upstream = snapshot.config->upstreams[arm.model->upstream];
-      look.why_not = wire::why_not(request, dialect_toward(upstream, request.dialect));
-    }
     choice.outlook.push_back(std::move(look));
   }
-  score(route, request, choice, scratch);
+  score(route, request, choice, scratch, ahead);
   if (!overrides.arm.empty()) {
     if (auto pinned = pin(route, overrides.arm, choice); !pinned) return pinned.error();
     choice.is_pinned = true;
@@ -357,6 +422,7 @@ Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& re
     if (auto picked = pick(route, own, request.prompt, seed, choice, scratch); !picked)
       return picked.error();
     if (own != nullptr) choice.own_policy = *own;
+    explain_failure(route, ahead, choice);
   }
   choice.model = choice.arm->model;
   return choice;

@@ -61,6 +61,13 @@ struct Choice {
   std::optional<decide::PolicySpec> own_policy;  // the request's, where it is not the route's
   const state::KeySpec* key = nullptr;           // who asks; null: whoever
   bool is_pinned = false;                        // x-rung-arm named this arm: no other will do
+  /// What the route's own threshold made of the request, whatever chance then drew; empty: another
+  /// policy or threshold decided, or there was no choice.
+  struct Threshold {
+    bool strong = false;
+    std::optional<double> score;  // empty: nobody measured one
+  };
+  std::optional<Threshold> threshold;
 };
 
 /// Working memory of one thread.
@@ -73,11 +80,26 @@ struct DeciderScratch {
   std::vector<float> utilities;
 };
 
-/// Errors: kNotFound (no such route or model); kInfeasible (no arm can serve the request: the
-/// sentence says why for each); kForbidden (the key may not use it); kUnsupported (a directly named
-/// model lacks what the request needs).
+/// What is known of a request before its decision because somebody had to be waited for.
+struct Ahead {
+  std::optional<double> win_chance;          // of strong over weak, by the route's classifier
+  std::string failure;                       // why there is none: strong is taken then
+  std::vector<predict::Estimate> estimates = {};  // of the route's slow predictor, all its arms
+};
+
+/// The route whose classifier must be asked, or whose predictor is slow, before `request` can be
+/// decided. Null: nobody need be waited for. A classifier is not asked where the arm is pinned or
+/// only one of its pair can serve the request.
+const Route* looks_ahead(const Snapshot& snapshot, const wire::ChatRequest& request,
+                         const Overrides& overrides);
+
+/// `ahead`: for a route that looks_ahead() named. Without it a classifier's strong arm is taken,
+/// and a slow predictor is asked here and now. Errors: kNotFound (no such route or model);
+/// kInfeasible (no arm can serve the request: the sentence says why for each); kForbidden (the key
+/// may not use it); kUnsupported (a directly named model lacks what the request needs).
 Result<Choice> decide_chat(const Snapshot& snapshot, const wire::ChatRequest& request,
-                           const Overrides& overrides, std::uint64_t seed, DeciderScratch& scratch);
+                           const Overrides& overrides, std::uint64_t seed, DeciderScratch& scratch,
+                           const Ahead* ahead = nullptr);
 
 /// Whether a key may be answered by a model; a null key may by all.
 bool may_use(const state::KeySpec* key, const ModelConfig& model);

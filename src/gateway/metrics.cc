@@ -218,8 +218,9 @@ void Metrics::record(std::size_t worker, const state::RequestRecord& record,
     bump(cells.picks[table.first_pick[route] + table.arms[route].of(record.arm)]);
   if (decision_us >= 0) cells.decision.add(kDecisionBounds, decision_us);
 
-  ModelCounts& counts = cells.models[model];
   for (const state::CallRecord& call : record.calls) {
+    ModelCounts& counts =
+        cells.models[call.counts_for.empty() ? model : table.models.of(call.counts_for)];
     const std::optional<std::int64_t>* const tokens[] = {
         &call.prompt_tokens, &call.cached_tokens, &call.completion_tokens, &call.reasoning_tokens};
     for (std::size_t kind = 0; kind < kTokenKinds; ++kind) {
@@ -369,6 +370,8 @@ std::vector<MetricFamily> Metrics::Collect() const {
   for (const Watched& watched : watched_)
     out.push_back(
         single(watched.name.c_str(), watched.help.c_str(), MetricType::Counter, watched.read()));
+  for (const prometheus::Collectable* more : also_)
+    for (MetricFamily& of : more->Collect()) out.push_back(std::move(of));
   f = family("rung_build_info", "Always 1; the version is in the label", MetricType::Gauge);
   ClientMetric info;
   info.label = {{"version", version_.empty() ? RUNG_VERSION : version_}};

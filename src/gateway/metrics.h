@@ -59,6 +59,9 @@ class Metrics final : public prometheus::Collectable {
   void connection_closed(std::size_t worker);
   ResilienceMetrics& resilience() { return resilience_; }
 
+  /// Scraped together with this; before serving. `more` must outlive this.
+  void also(const prometheus::Collectable& more) { also_.push_back(&more); }
+
   /// For scrapes, from any thread.
   std::vector<prometheus::MetricFamily> Collect() const override;
   /// The Prometheus text format, version 0.0.4.
@@ -79,6 +82,7 @@ class Metrics final : public prometheus::Collectable {
   std::vector<Watched> watched_;
   std::vector<Connections> connections_;
   ResilienceMetrics resilience_;
+  std::vector<const prometheus::Collectable*> also_;
   std::atomic<Table*> current_;
   mutable std::mutex mutex_;  // guards tables_
   std::vector<std::unique_ptr<Table>>

@@ -96,9 +96,13 @@ class Service {
     if (auto known = keys_->configure(c); !known) return known.error();
     if (auto safe = check_reach(c, keys_->asks()); !safe) return safe.error().with(file_.string());
     shared_ = std::make_unique<Shared>(*ledger_, *metrics_, tls_.get(), clock_, *keys_);
+    live_shares_ = std::make_unique<LiveShares>(workers);
+    shared_->live_shares = live_shares_.get();
+    metrics_->also(*live_shares_);
     start_sessions(c);
     if (auto traced = start_traces(c, workers); !traced) return traced.error();
     metrics_->serve(*snapshot_);
+    live_shares_->serve(*snapshot_);
     if (auto started = start_workers(workers, c, *std::move(server_tls)); !started)
       return started.error();
     if (c.admin) {
@@ -127,6 +131,7 @@ class Service {
       if (signal == SIGTERM || signal == SIGINT) return;
       watch_ledger();
       watch_keys();
+      watch_shares();
       const FileStamp now(file_);
       if (signal == SIGHUP || !(now == stamp_)) {
         stamp_ = now;
@@ -192,6 +197,9 @@ class Service {
         for (const Arm& arm : route->arms) item.arms.push_back(arm.label);
         item.policy = fmt::format("{}, {:g}", decide::name(route->policy_spec.kind),
                                   route->policy_spec.parameter);
+        for (const LiveShareStatus& s : live_shares_->status())
+          if (s.route == route->name && s.last)
+            item.share = s.sentence, item.drifted = s.last->drifted;
         item.predictor = route->predictor_name;
         if (route->reference) item.reference_arm = route->arms[*route->reference].label;
         routes.push_back(std::move(item));
@@ -298,6 +306,7 @@ class Service {
       snapshot_ = *snapshot;
     }
     metrics_->serve(*snapshot_);
+    live_shares_->serve(*snapshot_);
     for (auto& worker : workers_)
       worker->loop().post([&w = *worker, snapshot = snapshot_] { w.serve(snapshot); });
     spdlog::info("{} is in force; routes: {}", file_.string(), route_names());
@@ -337,6 +346,17 @@ class Service {
     ledger_lost_ = stats.lost;
   }
 
+  void watch_shares() {
+    for (const LiveShareStatus& s : live_shares_->watch()) {
+      if (!s.last->drifted)
+        spdlog::info("route {}: the share is as calibrated again: {}", s.route, s.sentence);
+      else
+        spdlog::warn("route {}: the share has drifted: {}{}; calibrate anew", s.route, s.sentence,
+                     s.wanted ? fmt::format(" (a threshold of {:.4g} would bring that back)", *s.wanted)
+                              : std::string());
+    }
+  }
+
   std::string route_names() const {
     std::string names;
     for (const auto& route : snapshot_->routes) names += (names.empty() ? "" : ", ") + route->name;
@@ -350,6 +370,7 @@ class Service {
   std::shared_ptr<const Snapshot> snapshot_;
   std::unique_ptr<TlsContext> tls_;
   std::unique_ptr<state::Ledger> ledger_;
+  std::unique_ptr<LiveShares> live_shares_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Sessions> sessions_;
   std::unique_ptr<TraceExporter> traces_;
@@ -400,7 +421,7 @@ Result<void> check(const std::filesystem::path& config_file, std::string& summar
   for (const auto& route : (*snapshot)->routes) {
     summary += fmt::format(
         "  {}: {}\n", route->name,
-        route->predictor
+        route->predictor || route->classifier
             ? fmt::format("predictor {}, policy {} {:g}", route->predictor_name,
                           decide::name(route->policy_spec.kind), route->policy_spec.parameter)
             : std::string("one arm"));

@@ -152,7 +152,9 @@ void SessionHold::note(const state::RequestRecord& record, std::int64_t now_us) 
   if (sessions_ == nullptr || record.outcome != state::Outcome::kOk) return;
   const auto last = std::find_if(
       record.calls.rbegin(), record.calls.rend(),
-      [](const state::CallRecord& call) { return call.outcome == state::Outcome::kOk; });
+      [](const state::CallRecord& call) {
+        return call.outcome == state::Outcome::kOk && call.step != kClassifyStep;
+      });
   if (last == record.calls.rend()) return;
   const state::CallRecord& call = *last;
   SessionTurn turn;

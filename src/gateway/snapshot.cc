@@ -78,8 +78,8 @@ Result<void> check_policy(const predict::Router& router, const RouteConfig& conf
   return {};
 }
 
-/// Means of the arms. Training knows their cost at its own prices: the ratio of the configured price
-/// to these comes from a few texts of usual length.
+/// Means of the arms. Training knows their cost at its own prices: the ratio of the configured
+/// price to these comes from a few texts of usual length.
 void set_priors(Route& route) {
   constexpr std::string_view kTypical[] = {
       "What is the capital of Australia?",
@@ -124,6 +124,7 @@ Result<std::unique_ptr<const Route>> make_route(
     const LoadRouter& load) {
   auto route = std::make_unique<Route>();
   route->name = config.name;
+  route->index = static_cast<std::size_t>(&config - all.routes.data());
   route->policy_spec = config.policy;
   route->policy = decide::make_policy(config.policy);
   route->explore = config.explore;
@@ -138,6 +139,15 @@ Result<std::unique_ptr<const Route>> make_route(
     route->predictor = router;
     route->predictor_name = config.predictor.filename().string();
   }
+  if (config.classifier) {
+    Classifier classifier{&*config.classifier, &all.models[config.classifier->model], 0, 0};
+    for (std::size_t i = 0; i < config.arms.size(); ++i) {
+      if (config.arms[i].label == config.policy.strong) classifier.strong = i;
+      if (config.arms[i].label == config.policy.weak) classifier.weak = i;
+    }
+    route->classifier = classifier;
+    route->predictor_name = config.classifier->name;
+  }
   for (const ArmConfig& item : config.arms) {
     Arm arm{.label = item.label,
             .model = &all.models[item.model],
@@ -150,6 +160,9 @@ Result<std::unique_ptr<const Route>> make_route(
               match(arm, *route->predictor, config.name, decide::needs_costs(config.policy.kind));
           !matched)
         return matched.error();
+    if (config.classifier && arm.label != config.policy.strong && arm.label != config.policy.weak)
+      arm.why_unscored = fmt::format("the classifier chooses between {} and {}",
+                                     config.policy.strong, config.policy.weak);
     if (arm.known_as) route->known.push_back(static_cast<std::uint32_t>(*arm.known_as));
     route->arms.push_back(std::move(arm));
   }
@@ -194,6 +207,8 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(Config config, const LoadR
   for (const RouteConfig& item : snapshot->config->routes) {
     auto route = make_route(item, *snapshot->config, loaded, load);
     if (!route) return route.error();
+    snapshot->looks_ahead = snapshot->looks_ahead || (*route)->classifier ||
+                            ((*route)->predictor && (*route)->predictor->is_slow());
     snapshot->route_by_name.emplace(item.name, route->get());
     snapshot->routes.push_back(*std::move(route));
   }

@@ -27,12 +27,21 @@ struct Arm {
   std::optional<double> prior_quality = {}, prior_cost_usd = {};
 };
 
+/// Who is asked about each prompt of a route, instead of a predictor.
+struct Classifier {
+  const ClassifierConfig* config = nullptr;
+  const ModelConfig* model = nullptr;
+  std::size_t strong = 0, weak = 0;  // the route's arms that it chooses between
+};
+
 struct Route {
   std::string name;
+  std::size_t index = 0;  // in Snapshot::routes
   std::vector<Arm> arms;
-  std::shared_ptr<const predict::Router> predictor;  // null: single arm
-  std::string predictor_name;                        // file name, for the ledger
-  std::vector<std::uint32_t> known;                  // the predictor's arms that ours are, or are like
+  std::shared_ptr<const predict::Router> predictor;  // null: single arm, or a classifier
+  std::optional<Classifier> classifier;
+  std::string predictor_name;        // file name, for the ledger
+  std::vector<std::uint32_t> known;  // the predictor's arms that ours are, or are like
   decide::PolicySpec policy_spec;
   std::unique_ptr<const decide::Policy> policy;
   double explore = 0;
@@ -46,6 +55,7 @@ struct Snapshot {
   std::vector<std::unique_ptr<const Route>> routes;
   std::unordered_map<std::string, const Route*> route_by_name;
   std::unordered_map<std::string, const ModelConfig*> model_by_name;
+  bool looks_ahead = false;  // some route has a classifier or a slow predictor
 };
 
 using LoadRouter =

@@ -65,6 +65,9 @@ void Worker::serve(std::shared_ptr<const Snapshot> snapshot) {
         {.share = model.hedge.share, .per_second = 0, .at_first = 1, .most = 10});
     serving->models.push_back(std::move(state));
   }
+  for (const auto& route : snapshot->routes)
+    serving->live_shares.push_back(
+        shared_.live_shares != nullptr ? shared_.live_shares->cell(index_, *route) : nullptr);
   serving->snapshot = std::move(snapshot);
   serving_ = std::move(serving);
   // One worker checks for all.

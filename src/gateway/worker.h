@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "gateway/auth.h"
 #include "gateway/decider.h"
+#include "gateway/helpers.h"
+#include "gateway/live_shares.h"
 #include "gateway/metrics.h"
 #include "gateway/response_store.h"
 #include "gateway/sessions.h"
@@ -39,7 +41,9 @@ struct Shared {
   std::atomic<bool> draining{false};
   Sessions* sessions = nullptr;     // null: off; set before the workers start
   TraceExporter* traces = nullptr;  // null: off; set before the workers start
+  Helpers helpers;                    // started when a slow predictor is first asked
   ResponseStore responses;
+  LiveShares* live_shares = nullptr;  // set before the workers are made; null: nothing is watched
 };
 
 /// What this worker knows of one model: how much may be tried again, how much hedged.
@@ -55,6 +59,7 @@ struct Serving {
   std::vector<std::shared_ptr<ClientPool>> pools;
   std::vector<std::shared_ptr<upstream::Host>> hosts;
   std::vector<std::shared_ptr<ModelState>> models;
+  std::vector<LiveShareCell*> live_shares;  // by index of route; null: not watched
 };
 
 class Worker {

@@ -124,6 +124,15 @@ double Isotonic::apply(double score) const {
          (at->value - before.value) * (score - before.last) / (at->first - before.last);
 }
 
+std::vector<std::pair<double, double>> Isotonic::knots() const {
+  std::vector<std::pair<double, double>> out;
+  for (const Block& block : blocks_) {
+    out.emplace_back(block.first, block.value);
+    if (block.last > block.first) out.emplace_back(block.last, block.value);
+  }
+  return out;
+}
+
 Result<Platt> Platt::fit(std::span<const double> score, std::span<const double> outcome,
                          const Options& options) {
   if (auto good = check("Platt scaling", score, outcome, {}); !good) return good.error();

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -43,6 +44,8 @@ class Isotonic {
 
   /// Constant within a pooled block, linear between two, constant past the ends.
   double apply(double score) const;
+  /// The points that apply() joins by lines: score and value, rising.
+  std::vector<std::pair<double, double>> knots() const;
 
  private:
   struct Block {

@@ -74,11 +74,14 @@ LiveShare::LiveShare(const LiveShareOptions& options) : options_(options) {
   RUNG_CHECK(options.expected >= 0 && options.expected <= 1, "a share is from 0 to 1");
 }
 
-void LiveShare::add(bool strong) {
-  strong_ += strong ? 1 : 0;
-  if (++count_ < options_.window) return;
+void LiveShare::add(std::size_t strong, std::size_t count) {
+  RUNG_CHECK(strong <= count, "no more strong ones than there are");
+  strong_ += strong;
+  count_ += count;
+  if (count_ < options_.window) return;
   const auto n = static_cast<double>(count_);
-  Window window{static_cast<double>(strong_) / n, binomial_se(options_.expected, n), false};
+  Window window{static_cast<double>(strong_) / n,
+                std::hypot(binomial_se(options_.expected, n), options_.expected_se), count_, false};
   window.drifted =
       std::abs(window.share - options_.expected) > options_.standard_errors * window.se;
   last_ = window;

@@ -40,6 +40,7 @@ class P2Quantile {
 
 struct LiveShareOptions {
   double expected = 0.5;      // calibrated share of strong calls, in [0, 1]
+  double expected_se = 0;     // of that share, from its calibration rows
   std::size_t window = 1000;  // requests that are judged together
   double standard_errors = 3;
 };
@@ -49,10 +50,14 @@ struct LiveShareOptions {
 class LiveShare {
  public:
   explicit LiveShare(const LiveShareOptions& options);
-  void add(bool strong);
+  void add(bool strong) { add(strong ? 1 : 0, 1); }
+  /// `count` requests at once, of which `strong` went strong: a window that they fill takes all of
+  /// them, so that their order is of no consequence.
+  void add(std::size_t strong, std::size_t count);
 
   struct Window {
-    double share = 0, se = 0;  // se: of the expected share, over this window
+    double share = 0, se = 0;  // se: of share - expected where nothing has drifted
+    std::size_t requests = 0;
     bool drifted = false;
   };
   /// The last whole window; empty before the first is full.

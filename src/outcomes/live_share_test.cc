@@ -90,6 +90,28 @@ TEST(LiveShare, OfAllOrNothingDriftsWithTheFirstException) {
   EXPECT_TRUE(live.alarm()) << "no standard error forgives what cannot happen";
 }
 
+TEST(LiveShare, ManyAtOnceCountAsOneByOneAndMayMakeALargerWindow) {
+  LiveShare live({.expected = 0.5, .window = 100});
+  live.add(20, 99);
+  EXPECT_FALSE(live.last());
+  live.add(5, 101);
+  EXPECT_DOUBLE_EQ(live.last()->share, 0.125);
+  EXPECT_EQ(live.last()->requests, 200u);
+  EXPECT_NEAR(live.last()->se, std::sqrt(0.25 / 200), 1e-12);
+  live.add(0, 0);
+  live.add(50, 100);
+  EXPECT_FALSE(live.alarm());
+}
+
+TEST(LiveShare, DoubtAboutTheCalibratedShareWidensItsBand) {
+  LiveShare sure({.expected = 0.3, .window = 1000}),
+      unsure({.expected = 0.3, .expected_se = 0.03, .window = 1000});
+  sure.add(370, 1000);
+  unsure.add(370, 1000);
+  EXPECT_TRUE(sure.alarm());
+  EXPECT_FALSE(unsure.alarm());
+}
+
 // `n` scores of a window around `centre`.
 void feed(LiveThreshold& live, double centre, Rng& rng, int n = 1000) {
   for (int i = 0; i < n; ++i) live.add(centre + 0.1 * (rng.uniform() - 0.5));

@@ -109,21 +109,26 @@ Result<HullGain> label_gain(const Table& table, const Estimated& data,
   return hull_gain({data.rows, m, data.score, data.cost, quality, cost}, options);
 }
 
-std::vector<std::size_t> picks_of(const Estimated& data, const PickCurve* curve,
-                                  const HullGain& gain, const SweepPoint& operating) {
-  if (curve == nullptr) return picks(data, operating.lambda);
-  std::size_t at = 0;
-  while (gain.sweep[at].lambda != operating.lambda) ++at;
-  std::vector<std::size_t> out(data.rows, data.arms);
-  for (std::size_t row = 0; row < data.rows; ++row)
-    for (std::size_t arm = 0; arm < data.arms; ++arm)
-      if (data.usable(row, arm)) out[row] = curve->at(at)[row];
-  return out;
-}
-
 std::vector<std::size_t> arms_and_picks(const Table& table, const Estimated& data,
                                         const PickCurve* curve, Comparison& out) {
   const HullGain& gain = out.gain;
+  out.operating = operating_point(gain);
+  auto picked = picks_at(data, curve, gain, out.operating);
+  for (std::size_t arm = 0; arm < data.arms; ++arm) {
+    const auto count = std::count(picked.begin(), picked.end(), arm);
+    const auto sources = gain.static_hull.sources();
+    out.arms.push_back({table.arms[arm], gain.singles[arm],
+                        static_cast<double>(count) / static_cast<double>(gain.rows_used),
+                        std::find(sources.begin(), sources.end(), arm) != sources.end()});
+  }
+  out.cheapest = gain.static_hull.sources().front();
+  out.best = gain.static_hull.sources().back();
+  return picked;
+}
+
+}  // namespace
+
+SweepPoint operating_point(const HullGain& gain) {
   const double wanted = gain.static_hull.best().score;
   const SweepPoint *matching = nullptr, *furthest = nullptr;
   double most = 0;
@@ -138,21 +143,20 @@ std::vector<std::size_t> arms_and_picks(const Table& table, const Estimated& dat
     most = above;
     furthest = &point;
   }
-  out.operating = matching != nullptr ? *matching : *furthest;
-  auto picked = picks_of(data, curve, gain, out.operating);
-  for (std::size_t arm = 0; arm < data.arms; ++arm) {
-    const auto count = std::count(picked.begin(), picked.end(), arm);
-    const auto sources = gain.static_hull.sources();
-    out.arms.push_back({table.arms[arm], gain.singles[arm],
-                        static_cast<double>(count) / static_cast<double>(gain.rows_used),
-                        std::find(sources.begin(), sources.end(), arm) != sources.end()});
-  }
-  out.cheapest = gain.static_hull.sources().front();
-  out.best = gain.static_hull.sources().back();
-  return picked;
+  return matching != nullptr ? *matching : *furthest;
 }
 
-}  // namespace
+std::vector<std::size_t> picks_at(const Estimated& data, const PickCurve* curve,
+                                  const HullGain& gain, const SweepPoint& operating) {
+  if (curve == nullptr) return picks(data, operating.lambda);
+  std::size_t at = 0;
+  while (gain.sweep[at].lambda != operating.lambda) ++at;
+  std::vector<std::size_t> out(data.rows, data.arms);
+  for (std::size_t row = 0; row < data.rows; ++row)
+    for (std::size_t arm = 0; arm < data.arms; ++arm)
+      if (data.usable(row, arm)) out[row] = curve->at(at)[row];
+  return out;
+}
 
 Result<Comparison> compare(const Table& table, const Estimated& data,
                            const HullGainOptions& options, const PickCurve* curve) {

@@ -58,6 +58,14 @@ struct Comparison {
 Result<Comparison> compare(const Table& table, const Estimated& data,
                            const HullGainOptions& options = {}, const PickCurve* curve = nullptr);
 
+/// Where a sweep first matches the best single arm; if it never does, where it is furthest above
+/// the static hull.
+SweepPoint operating_point(const HullGain& gain);
+/// The arm picked on each row there; data.arms on a row without a usable one. `curve`: as for
+/// compare().
+std::vector<std::size_t> picks_at(const Estimated& data, const PickCurve* curve,
+                                  const HullGain& gain, const SweepPoint& operating);
+
 /// True if the 95 % interval of the hull gain lies above 0 (kGainNoise).
 bool worth_routing(const Comparison& comparison);
 /// One plain sentence.

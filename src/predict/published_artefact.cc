@@ -208,6 +208,7 @@ class PublishedRouter final : public Router {
   std::span<const ArmInfo> arms() const override { return p_.arms; }
   std::string_view metadata(std::string_view key) const override { return p_.file.metadata(key); }
   bool is_static() const override { return false; }
+  bool is_slow() const override { return p_.method->rule == PublishedRule::kRanking; }
 
   void estimate_for(std::span<const std::uint32_t>, std::string_view prompt,
                     std::span<Estimate> per_arm, Scratch& scratch) const override {

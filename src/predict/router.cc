@@ -11,6 +11,7 @@
 #include "predict/artefact.h"
 #include "predict/encoder.h"
 #include "predict/published_artefact.h"
+#include "predict/recalibrated.h"
 #include "predict/router_scratch.h"
 
 namespace rung::predict {
@@ -79,6 +80,7 @@ class LoadedRouter final : public Router {
     return artefact_.file.metadata(key);
   }
   bool is_static() const override { return artefact_.is_static; }
+  bool is_slow() const override { return encoder_.encoder != nullptr; }
 
   void estimate_for(std::span<const std::uint32_t> wanted, std::string_view prompt,
                     std::span<Estimate> per_arm, Scratch& scratch) const override {
@@ -114,7 +116,9 @@ QualityScale Router::quality_scale() const {
                                   : QualityScale::kExpectedScore;
 }
 
-Result<std::shared_ptr<const Router>> Router::from_bytes(std::string file) {
+namespace {
+
+Result<std::shared_ptr<const Router>> as_trained(std::string file) {
   auto bytes = std::make_unique<const std::string>(std::move(file));
   const auto parsed = TensorFile::parse(*bytes);
   if (!parsed) return parsed.error();
@@ -124,8 +128,16 @@ Result<std::shared_ptr<const Router>> Router::from_bytes(std::string file) {
   if (!artefact) return artefact.error();
   auto encoder = find_encoder(*artefact);
   if (!encoder) return encoder.error();
-  return std::shared_ptr<const Router>(std::make_shared<LoadedRouter>(
-      std::move(bytes), std::move(*artefact), std::move(*encoder)));
+  return std::shared_ptr<const Router>(
+      std::make_shared<LoadedRouter>(std::move(bytes), std::move(*artefact), std::move(*encoder)));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Router>> Router::from_bytes(std::string file) {
+  auto router = as_trained(std::move(file));
+  if (!router) return router;
+  return recalibrated(*std::move(router));
 }
 
 Result<std::shared_ptr<const Router>> Router::load(const std::filesystem::path& path) {

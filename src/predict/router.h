@@ -54,8 +54,8 @@ class Router {
   void estimate(std::string_view prompt, std::span<Estimate> per_arm, Scratch& scratch) const {
     estimate_for({}, prompt, per_arm, scratch);
   }
-  /// The same numbers for the arms `wanted` (indices into arms()) alone, for a route that has few of
-  /// many; the other places are unspecified. Empty: all.
+  /// The same numbers for the arms `wanted` (indices into arms()) alone, for a route that has few
+  /// of many; the other places are unspecified. Empty: all.
   virtual void estimate_for(std::span<const std::uint32_t> wanted, std::string_view prompt,
                             std::span<Estimate> per_arm, Scratch& scratch) const = 0;
   /// The scores of a router that has a rule of its own (Avengers-Pro's alpha): an arm with the
@@ -70,6 +70,9 @@ class Router {
   /// A string of the artefact's metadata ("method", "seed", "training_data_sha256", "card", ...);
   /// empty if absent.
   virtual std::string_view metadata(std::string_view key) const = 0;
+  /// True if an estimate takes milliseconds (a sentence encoder, a ranking fitted for each prompt):
+  /// an event loop then asks for it on another thread.
+  virtual bool is_slow() const { return false; }
   /// True if cross-validation found nothing better than the best static mixture: every estimate is
   /// then a constant.
   virtual bool is_static() const = 0;

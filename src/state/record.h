@@ -70,6 +70,8 @@ struct CallRecord {
   std::string upstream;
   std::string model;          // the name sent to that upstream
   std::string step;           // what it was for in a strategy or pipeline; empty: the answer itself
+  std::string counts_for;     // configured model whose counters it adds to; empty: the one that
+                              // served the request. Not stored
   std::uint32_t attempt = 1;  // 1 for the first try
   Outcome outcome = Outcome::kOk;
   std::optional<std::int32_t> status;  // HTTP status; empty: none came
