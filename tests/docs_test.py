@@ -2,7 +2,7 @@
 """Every command line of `rung` that README.md and docs/*.md show must be one that the binary takes: the command exists
 and knows each option. Links to files of the project must lead somewhere.
 
-usage: docs_test.py [commands|links|self_test]
+usage: docs_test.py [commands|links|tests|self_test]
 """
 import pathlib
 import re
@@ -17,7 +17,7 @@ HELP = {}
 
 
 def pages():
-    return [world.ROOT / "README.md", *sorted((world.ROOT / "docs").glob("*.md"))]
+    return [world.ROOT / "README.md", *sorted((world.ROOT / "docs").rglob("*.md"))]
 
 
 def command_lines(text):
@@ -103,6 +103,26 @@ def links():
     return found
 
 
+def named_tests():
+    """Every test that docs/pains.md names must exist: `Suite.Name` of GoogleTest, `script.Class.name` of a process test."""
+    known = set()
+    for file in world.ROOT.glob("src/**/*_test.cc"):
+        known |= {".".join(pair) for pair in re.findall(r"(?m)^TEST(?:_F)?\((\w+),\s*(\w+)\)", file.read_text())}
+    listed = (world.ROOT / "tests/CMakeLists.txt").read_text()
+    for prefix, script in re.findall(r"(?m)^ *rung_unittest\((\w+) (\S+)", listed):
+        owner = None
+        for line in (world.ROOT / "tests" / script).read_text().splitlines():
+            if found := re.match(r"class (\w+)", line):
+                owner = found[1]
+            elif found := re.match(r"    def test_(\w+)", line):
+                known.add(f"{prefix}.{owner}.{found[1]}")
+    known |= set(re.findall(r"rung_process_test\(([\w.]+)", listed))
+    page = (world.ROOT / "docs/pains.md").read_text()
+    named = re.findall(r"`([A-Za-z_]+(?:\.[A-Za-z0-9_]+)+)`", page)
+    named = [name for name in named if not re.search(r"\.(py|md|db|decide)$", name)]
+    return [f"docs/pains.md names {name}, which is no test" for name in named if name not in known] or ([] if len(named) > 40 else ["docs/pains.md names no tests"])
+
+
 def self_test():
     text = "```\n$ X=1 rung serve --config a.yaml | head\nrung train \\\n  --bogus y  # why\n```\nUse `rung nonsense --x`, not rung prose.\n"
     HELP.update({"serve": "--config FILE", "train": "--out FILE", "nonsense": None})
@@ -117,6 +137,6 @@ def self_test():
 
 
 if __name__ == "__main__":
-    wrong = {"commands": commands, "links": links, "self_test": self_test}[sys.argv[1] if len(sys.argv) > 1 else "commands"]()
+    wrong = {"commands": commands, "links": links, "tests": named_tests, "self_test": self_test}[sys.argv[1] if len(sys.argv) > 1 else "commands"]()
     print("\n".join(wrong) if wrong else "nothing wrong")
     sys.exit(1 if wrong else 0)

@@ -26,5 +26,7 @@ void add_replay(CLI::App& app, Action& action);
 void add_serve(CLI::App& app, Action& action);
 void add_keys(CLI::App& app, Action& action);
 void add_check_config(CLI::App& app, Action& action);
+void add_ledger(CLI::App& app, Action& action);
+void add_import_config(CLI::App& app, Action& action);
 
 }  // namespace rung::cli

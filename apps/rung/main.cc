@@ -22,6 +22,8 @@ int main(int argc, char** argv) {
   rung::cli::add_serve(app, action);
   rung::cli::add_keys(app, action);
   rung::cli::add_check_config(app, action);
+  rung::cli::add_ledger(app, action);
+  rung::cli::add_import_config(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -16,6 +16,7 @@
 
 #include "gateway/admission.h"
 #include "gateway/fallback.h"
+#include "gateway/trace.h"
 #include "gateway/upstream_request.h"
 #include "gateway/worker.h"
 #include "net/sse.h"
@@ -43,7 +44,8 @@ struct Attempt {
 
   std::optional<ClientResponse> response;  // its head, if it may be passed on
   ReplyForm form;
-  std::string body;  // of a whole reply
+  std::string body;                  // of a whole reply
+  std::optional<wire::Usage> usage;  // that it tells
   bool is_stream = false;
   bool waits_for_content = false;  // a stream that was slow to say something
   std::string_view piece;          // of a stream: the first piece, in the connection's buffer, or
@@ -66,6 +68,9 @@ class Attempts {
   /// last call's.
   Task<Result<void>> run(const wire::Request& request, Choice& choice,
                          std::chrono::milliseconds limit);
+
+  /// Calls carry it on. Before run(); outlives this.
+  void trace(const RequestTrace& trace) { trace_ = &trace; }
 
   Attempt& answer() { return answer_; }
   const Attempt& answer() const { return answer_; }
@@ -122,6 +127,7 @@ class Attempts {
   state::RequestRecord& record_;
   Admission& admission_;
   const TimePoint arrived_;
+  const RequestTrace* trace_ = nullptr;
   const wire::Request* request_ = nullptr;
   Choice* choice_ = nullptr;
   std::optional<Fallbacks> fallbacks_;    // once somebody else is looked for

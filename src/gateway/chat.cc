@@ -10,7 +10,10 @@
 #include "gateway/attempts.h"
 #include "gateway/headers.h"
 #include "gateway/keep_alive.h"
+#include "gateway/log.h"
 #include "gateway/record.h"
+#include "gateway/session_hold.h"
+#include "gateway/trace.h"
 #include "net/sse.h"
 #include "wire/error_reply.h"
 #include "wire/exchange.h"
@@ -80,6 +83,7 @@ class ChatCall {
     if (request->stream)
       keep_alive_.begin(serving_->snapshot->config->keep_alive, [this] { start_early(); });
     if (auto asked = co_await ask(*request); !asked) co_return co_await refuse(asked.error());
+    if (response().status() < 400) session_.claim(record_, us_between({}, arrived_));
     // 4. Pass the answer on, as it comes.
     if (attempts_.answer().is_stream) {
       co_await relay_stream(*request);
@@ -97,6 +101,7 @@ class ChatCall {
     record_.id = worker_.ids().next(wall);
     record_.time_us = wall;
     record_.seed = hash64(record_.id.view());
+    trace_.begin(worker_.shared().traces, exchange_.head(), record_.seed);
     if (key_) record_.key_name = key_->spec.name;
   }
 
@@ -112,6 +117,8 @@ class ChatCall {
     decision_us_ = us_between(before, std::chrono::steady_clock::now());
     if (!choice) return choice.error();
     choice_ = *std::move(choice);
+    session_.apply(worker_.shared().sessions, request, exchange_.header("x-rung-session"),
+                   record_.key_name, !overrides->arm.empty(), us_between({}, arrived_), choice_);
     record_.prompt_hash = hash64(request.prompt);
     if (serving_->snapshot->config->ledger.keep_prompts) record_.prompt = request.prompt;
     record_choice(choice_, record_);
@@ -150,6 +157,7 @@ class ChatCall {
   Task<Result<void>> ask(const wire::Request& request) {
     auto most = limit();
     if (!most) co_return most.error();
+    attempts_.trace(trace_);
     auto asked = co_await attempts_.run(request, choice_, *most);
     waited_us_ += attempts_.waited_us();
     retry_after_ = attempts_.retry_after();
@@ -270,14 +278,7 @@ class ChatCall {
     std::string& body = attempts_.answer().body;
     const bool success = response().status() < 400;
     if (!success) mask_key(upstream(), body);
-    std::optional<wire::Usage> usage;
-    if (success) {
-      if (auto reply = wire::read_reply(form().dialect, body)) {
-        usage = std::move(reply->usage);
-      } else {
-        call().error = reply.error().with("the reply is not the JSON it should be").message;
-      }
-    }
+    const std::optional<wire::Usage> usage = std::move(attempts_.answer().usage);
     if (form().dialect != dialect_) {
       if (auto translated = translate(request, body); !translated) {
         end_call(translated.error());
@@ -519,9 +520,14 @@ class ChatCall {
     record_.gateway_us = record_.total_us - waited_us_;
     if (first_byte_ != TimePoint{}) record_.first_byte_us = us_between(arrived_, first_byte_);
     if (!record_.calls.empty()) record_reference(choice_, call(), record_);
+    session_.note(record_, us_between({}, end));
     Shared& shared = worker_.shared();
     admission_.settle(record_, shared.clock.wall_us());
     shared.metrics.record(worker_.index(), record_, decision_us_);
+    const Config& config = *serving_->snapshot->config;
+    trace_.finish(record_, decision_us_, config, worker_.index());
+    if (config.observe.log.requests)
+      log_request(record_, trace_.trace_id(), config.observe.log.json);
   }
 
   Worker& worker_;
@@ -533,6 +539,8 @@ class ChatCall {
   Admission admission_;
   TimePoint arrived_, first_byte_;
   std::int64_t waited_us_ = 0, decision_us_ = 0;
+  RequestTrace trace_;
+  SessionHold session_;
   Choice choice_;
   state::RequestRecord record_;
   Attempts attempts_;

@@ -91,6 +91,8 @@ class Parser {
     config_.max_body_bytes = static_cast<std::size_t>(top.integer("max_body_mb", 64, 1, 4096))
                              << 20;
     config_.drain_timeout = milliseconds("drain_timeout_ms", config_.drain_timeout);
+    config_.observe = read_observe(top, resolve_);
+    config_.sessions = read_sessions(top, resolve_);
     config_.keep_alive = milliseconds("keep_alive_ms", config_.keep_alive);
     if (top.has("resilience")) {
       YamlSection section = top.part("resilience");
@@ -192,6 +194,7 @@ class Parser {
       }
       upstream.api_key = Secret(s.string("api_key"));
       upstream.takes_reasoning = s.boolean("takes_reasoning", false);
+      upstream.system_anywhere = s.boolean("system_anywhere", true);
       const std::string& host = upstream.base_url.host;
       upstream.max_completion_tokens = s.boolean(
           "max_completion_tokens", host.ends_with("openai.com") || host.ends_with("azure.com"));

@@ -16,6 +16,8 @@
 #include "base/units.h"
 #include "decide/eligibility.h"
 #include "decide/policy.h"
+#include "gateway/config_observe.h"
+#include "gateway/config_sessions.h"
 #include "gateway/prices.h"
 #include "gateway/resilience.h"
 #include "net/server_tls.h"
@@ -49,6 +51,7 @@ struct UpstreamConfig {
   std::size_t max_connections = 4096;                     // per worker thread
   HostResilience resilience;
   bool takes_reasoning = false;        // reasoning_content of earlier turns is sent back to it
+  bool system_anywhere = true;         // it takes system messages behind others, in translations
   bool max_completion_tokens = false;  // what it calls max_tokens, in translations
 };
 
@@ -112,6 +115,8 @@ struct Config {
   std::chrono::milliseconds drain_timeout{30'000};  // a graceful stop waits this long
   std::chrono::milliseconds keep_alive{0};  // silence of a stream before a comment; 0: no comments
   LedgerConfig ledger;
+  ObserveConfig observe;
+  std::optional<SessionOptions> sessions = SessionOptions{};  // empty: off
   Resilience resilience;
   std::vector<UpstreamConfig> upstreams;
   std::vector<ModelConfig> models;

@@ -246,6 +246,10 @@ void Metrics::connection_closed(std::size_t worker) {
   cell.store(cell.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
+void Metrics::watch(std::string name, std::string help, std::function<double()> read) {
+  watched_.push_back({std::move(name), std::move(help), std::move(read)});
+}
+
 std::vector<MetricFamily> Metrics::Collect() const {
   struct ModelSum {
     std::array<std::uint64_t, kTokenKinds> tokens{};
@@ -362,6 +366,9 @@ std::vector<MetricFamily> Metrics::Collect() const {
                        static_cast<double>(ledger.lost)));
   out.push_back(single("rung_ledger_healthy", "1 if the last write to the ledger succeeded",
                        MetricType::Gauge, ledger.healthy ? 1 : 0));
+  for (const Watched& watched : watched_)
+    out.push_back(
+        single(watched.name.c_str(), watched.help.c_str(), MetricType::Counter, watched.read()));
   f = family("rung_build_info", "Always 1; the version is in the label", MetricType::Gauge);
   ClientMetric info;
   info.label = {{"version", version_.empty() ? RUNG_VERSION : version_}};

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -47,6 +48,10 @@ class Metrics final : public prometheus::Collectable {
   void serve(const Snapshot& snapshot);
   void serve(MetricLabels labels);
 
+  /// A counter that somebody else keeps: `read` is asked at each scrape, from any thread. Before
+  /// the workers start.
+  void watch(std::string name, std::string help, std::function<double()> read);
+
   /// The hot path; each `worker` number from one thread at a time. `decision_us` below 0: no
   /// decision was made.
   void record(std::size_t worker, const state::RequestRecord& record, std::int64_t decision_us);
@@ -67,6 +72,11 @@ class Metrics final : public prometheus::Collectable {
   const std::size_t workers_;
   const state::Ledger& ledger_;
   const std::string version_;
+  struct Watched {
+    std::string name, help;
+    std::function<double()> read;
+  };
+  std::vector<Watched> watched_;
   std::vector<Connections> connections_;
   ResilienceMetrics resilience_;
   std::atomic<Table*> current_;

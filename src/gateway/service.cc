@@ -14,6 +14,7 @@
 #include "gateway/admin_server.h"
 #include "gateway/config_keys.h"
 #include "gateway/endpoints.h"
+#include "gateway/log.h"
 #include "gateway/worker.h"
 
 namespace rung::gateway {
@@ -72,6 +73,7 @@ class Service {
     if (!snapshot) return snapshot.error().with(file_.string());
     snapshot_ = *snapshot;
     const Config& c = *snapshot_->config;
+    set_log_format(c.observe.log.json);
     if (auto tls = prepare_tls(c); !tls) return tls.error();
     auto server_tls = load_server_tls(c);
     if (!server_tls) return server_tls.error().with(file_.string());
@@ -94,6 +96,8 @@ class Service {
     if (auto known = keys_->configure(c); !known) return known.error();
     if (auto safe = check_reach(c, keys_->asks()); !safe) return safe.error().with(file_.string());
     shared_ = std::make_unique<Shared>(*ledger_, *metrics_, tls_.get(), clock_, *keys_);
+    start_sessions(c);
+    if (auto traced = start_traces(c, workers); !traced) return traced.error();
     metrics_->serve(*snapshot_);
     if (auto started = start_workers(workers, c, *std::move(server_tls)); !started)
       return started.error();
@@ -157,6 +161,7 @@ class Service {
     admin_.reset();
     servers_.clear();
     workers_.clear();
+    traces_.reset();
     if (auto flushed = ledger_->flush(); !flushed)
       spdlog::error("the ledger could not be written: {}", flushed.error().message);
   }
@@ -194,6 +199,35 @@ class Service {
       return routes;
     };
     return options;
+  }
+
+  void start_sessions(const Config& config) {
+    if (!config.sessions) return;
+    sessions_ = std::make_unique<Sessions>(*config.sessions);
+    shared_->sessions = sessions_.get();
+    metrics_->watch("rung_session_held_total",
+                    "Turns that stayed with their model although the policy would have changed it",
+                    [this] { return static_cast<double>(sessions_->stats().held); });
+    metrics_->watch("rung_session_locked_total",
+                    "Turns that had to stay: an open tool call, or state of the provider",
+                    [this] { return static_cast<double>(sessions_->stats().locked); });
+    metrics_->watch("rung_session_left_total", "Turns that changed the model of their session",
+                    [this] { return static_cast<double>(sessions_->stats().left); });
+  }
+
+  Result<void> start_traces(const Config& config, std::size_t workers) {
+    if (!config.observe.otlp) return {};
+    auto traces =
+        TraceExporter::start(*config.observe.otlp, {.workers = workers, .version = RUNG_VERSION});
+    if (!traces) return traces.error();
+    traces_ = *std::move(traces);
+    shared_->traces = traces_.get();
+    metrics_->watch("rung_trace_spans_sent_total", "Spans that the collector took",
+                    [this] { return static_cast<double>(traces_->stats().sent); });
+    metrics_->watch("rung_trace_spans_dropped_total",
+                    "Spans that found no room or that the collector did not take",
+                    [this] { return static_cast<double>(traces_->stats().dropped); });
+    return {};
   }
 
   Result<void> prepare_tls(const Config& config) {
@@ -245,9 +279,12 @@ class Service {
     if (config->listen.host != old.listen.host || config->listen.port != old.listen.port ||
         config->workers != old.workers || config->ledger.path != old.ledger.path ||
         config->admin.has_value() != old.admin.has_value() ||
-        config->max_body_bytes != old.max_body_bytes)
+        config->max_body_bytes != old.max_body_bytes || config->sessions != old.sessions ||
+        config->observe.otlp.has_value() != old.observe.otlp.has_value())
       spdlog::warn(
-          "listen, admin, workers, max_body_mb and ledger.path take effect at the next start only");
+          "listen, admin, workers, max_body_mb, otlp, sessions and ledger.path take effect at the "
+          "next start "
+          "only");
     auto snapshot = make_snapshot(*std::move(config));
     if (!snapshot)
       return spdlog::error("the new configuration is refused, the old one stays: {}: {}",
@@ -314,6 +351,8 @@ class Service {
   std::unique_ptr<TlsContext> tls_;
   std::unique_ptr<state::Ledger> ledger_;
   std::unique_ptr<Metrics> metrics_;
+  std::unique_ptr<Sessions> sessions_;
+  std::unique_ptr<TraceExporter> traces_;
   std::unique_ptr<Keys> keys_;
   std::string key_trouble_;
   std::unique_ptr<Shared> shared_;
@@ -329,7 +368,7 @@ class Service {
 
 Result<void> serve(const std::filesystem::path& config_file) {
   spdlog::set_default_logger(spdlog::stderr_logger_mt("rung"));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  set_log_format(false);
   // Signals are waited for by this thread alone; the threads made from here on inherit the mask.
   sigset_t signals;
   sigemptyset(&signals);

@@ -34,7 +34,7 @@ struct UpstreamRequest {
   std::vector<HttpHeader> headers;
   std::string body;
   ReplyForm form;
-  std::string authorization;  // working memory of `headers`
+  std::string authorization, traceparent;  // working memory of `headers`
 };
 
 /// Fills `out` (whatever it held before) with what `upstream` is sent so that `model`, one of its

@@ -14,7 +14,9 @@
 #include "gateway/decider.h"
 #include "gateway/metrics.h"
 #include "gateway/response_store.h"
+#include "gateway/sessions.h"
 #include "gateway/snapshot.h"
+#include "gateway/trace_exporter.h"
 #include "net/client.h"
 #include "net/server.h"
 #include "state/decision_id.h"
@@ -35,6 +37,8 @@ struct Shared {
   const Clock& clock;
   Keys& keys;
   std::atomic<bool> draining{false};
+  Sessions* sessions = nullptr;     // null: off; set before the workers start
+  TraceExporter* traces = nullptr;  // null: off; set before the workers start
   ResponseStore responses;
 };
 

@@ -45,7 +45,7 @@ constexpr std::string_view kRows =
     "r.reasoning_tokens,r.tokens_unknown,r.tokens_estimated,r.spent_nano,r.cost_unknown,r.call_"
     "count,"
     "r.reference_nano,r.gateway_us,r.total_us,r.first_byte_us,"
-    "(SELECT avg(score) FROM feedback f WHERE f.decision=r.id) "
+    "(SELECT avg(score) FROM feedback f WHERE f.decision=r.id),r.key_name "
     "FROM requests r WHERE r.id>=? AND r.id<? AND r.time_us>=? AND r.time_us<? ORDER BY r.id";
 
 std::optional<NanoUsd> money(const std::optional<std::int64_t>& count) {
@@ -166,6 +166,7 @@ RequestRow read_row(const Statement& s) {
   row.total_us = s.integer(++at);
   row.first_byte_us = s.integer_or_null(++at);
   row.score = s.real_or_null(++at);
+  row.key = s.text(++at);
   return row;
 }
 
@@ -233,6 +234,8 @@ class SqliteReader final : public LedgerReader {
           return groups.of(row.model).add(row);
         case GroupBy::kDay:
           return groups.of(day_of(row.time_us)).add(row);
+        case GroupBy::kKey:
+          return groups.of(row.key).add(row);
       }
     });
     if (!done) return done.error();
@@ -329,6 +332,8 @@ class SqliteReader final : public LedgerReader {
     if (!filter.route.empty()) sql += " AND route=?5";
     if (!filter.model.empty()) sql += " AND served_model=?6";
     if (filter.outcome) sql += " AND outcome=?7";
+    if (!filter.arm.empty()) sql += " AND arm=?8";
+    if (!filter.key_name.empty()) sql += " AND key_name=?9";
     sql += fmt::format(" ORDER BY id {} LIMIT {}", order, filter.limit);
     auto s = db_->prepare(sql);
     if (!s) return failed(s.error());
@@ -342,6 +347,8 @@ class SqliteReader final : public LedgerReader {
     if (!filter.route.empty()) s->bind(5, filter.route);
     if (!filter.model.empty()) s->bind(6, filter.model);
     if (filter.outcome) s->bind(7, name(*filter.outcome));
+    if (!filter.arm.empty()) s->bind(8, filter.arm);
+    if (!filter.key_name.empty()) s->bind(9, filter.key_name);
     int code = 0;
     while ((code = s->step()) == SQLITE_ROW) {
       if (auto done = use(read_request(*s), s->integer(0)); !done) return done;

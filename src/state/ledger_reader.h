@@ -29,6 +29,8 @@ struct DecisionFilter {
   Window window{};
   std::string route{};                 // empty: every route
   std::string model{};                 // served; empty: every model
+  std::string arm{};                   // empty: every arm
+  std::string key_name{};              // of the client's key; empty: every key
   std::optional<Outcome> outcome{};    // empty: every outcome
   std::optional<DecisionId> before{};  // only older ones: the last id of the page before
   std::size_t limit = 50;
@@ -52,7 +54,7 @@ struct Quantiles {
 
 /// Sums over the requests that share a name. Unknown is counted apart and never added as 0.
 struct Totals {
-  std::string name;  // of the arm, route, model or day; empty: none
+  std::string name;  // of the arm, route, model, day or key; empty: none
   std::uint64_t requests = 0;
   std::uint64_t outcomes[std::size(kOutcomes)] = {};  // in the order of kOutcomes
   std::optional<std::int64_t> prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens;
@@ -73,7 +75,7 @@ struct Totals {
   std::uint64_t failed() const;  // upstream_error, timeout and internal
 };
 
-enum class GroupBy : std::uint8_t { kArm, kRoute, kModel, kDay };  // days are UTC, "2026-11-24"
+enum class GroupBy : std::uint8_t { kArm, kRoute, kModel, kDay, kKey };  // days are UTC: 2026-11-24
 
 struct ArmCount {
   std::string arm;

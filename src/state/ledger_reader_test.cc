@@ -97,6 +97,8 @@ TEST(LedgerReader, FiltersByRouteModelOutcomeAndTime) {
   RequestRecord other = answered(world.ids, kNoon);
   other.route = "cheap";
   other.served_model = "tiny";
+  other.arm = "large";
+  other.key_name = "ci";
   other.outcome = Outcome::kTimeout;
   world.add(other);
   world.add(answered(world.ids, kNoon + kSecond));
@@ -108,6 +110,8 @@ TEST(LedgerReader, FiltersByRouteModelOutcomeAndTime) {
   EXPECT_EQ(count({.route = "cheap' OR '1'='1"}), 0u);
   EXPECT_EQ(count({.model = "small"}), 1u);
   EXPECT_EQ(count({.outcome = Outcome::kTimeout}), 1u);
+  EXPECT_EQ(count({.arm = "large"}), 1u);
+  EXPECT_EQ(count({.key_name = "ci"}), 1u);
   EXPECT_EQ(count({.window = {kNoon, kNoon + kSecond}}), 1u) << "the end is not part of the window";
   EXPECT_EQ(count({.window = {kNoon + 1, kNoon + kSecond + 1}}), 1u)
       << "exact within a millisecond";
@@ -156,6 +160,19 @@ TEST(LedgerReader, CountsADecisionOnceHoweverOftenItWasScored) {
   EXPECT_DOUBLE_EQ(totals->front().score, 0.75);
   EXPECT_LT(totals->front().score_low, 0.75);
   EXPECT_GT(totals->front().score_high, 0.75);
+}
+
+TEST(LedgerReader, GroupsByTheKeyOfTheClient) {
+  World world;
+  RequestRecord keyed = answered(world.ids);
+  keyed.key_name = "ci";
+  world.add(keyed);
+  world.add(keyed = answered(world.ids));
+  const auto totals = world.reader->totals({}, GroupBy::kKey);
+  ASSERT_TRUE(totals);
+  ASSERT_EQ(totals->size(), 2u);
+  EXPECT_EQ((*totals)[0].name, "") << "no key is a group of its own";
+  EXPECT_EQ((*totals)[1].name, "ci");
 }
 
 TEST(LedgerReader, GroupsByDayInUtc) {

@@ -11,7 +11,7 @@ namespace rung::state {
 /// What the sums need of one row of `requests`.
 struct RequestRow {
   std::int64_t time_us = 0;
-  std::string_view arm, route, model;  // until the next row
+  std::string_view arm, route, model, key;  // until the next row
   Outcome outcome = Outcome::kOk;
   std::optional<std::int64_t> prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens;
   std::int64_t tokens_unknown = 0, tokens_estimated = 0;
