@@ -2,8 +2,7 @@
 // Who is asking: the keys that are in force, and the check of a request's head against them.
 //
 //   configuration ─┐
-//                  ├─► Keys ──(an immutable KeyRing, with a version)──► each worker's view ──► head
-//                  check
+//                  ├─► Keys ──(immutable KeyRing, version)──► each worker's view ──► head check
 //   key store ─────┘
 //
 // A worker looks at one atomic number for each request; only when it has changed, because a key was
