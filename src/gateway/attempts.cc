@@ -341,8 +341,8 @@ void Attempts::note_failed(Attempt& a) {
     for (SseEvent event; splitter.next(event);)
       relay->take({event.raw, event.event, event.data, event.has_data}, unused);
     usage = relay->facts().usage;
-  } else if (auto reply = wire::read_reply(a.form.dialect, a.body)) {
-    usage = std::move(reply->usage);
+  } else {
+    usage = a.usage;
   }
   record_usage(*choice_, usage, 0, call);
 }

@@ -44,7 +44,8 @@ struct Attempt {
 
   std::optional<ClientResponse> response;  // its head, if it may be passed on
   ReplyForm form;
-  std::string body;  // of a whole reply
+  std::string body;                  // of a whole reply
+  std::optional<wire::Usage> usage;  // that it tells
   bool is_stream = false;
   bool waits_for_content = false;  // a stream that was slow to say something
   std::string_view piece;          // of a stream: the first piece, in the connection's buffer, or

@@ -6,6 +6,7 @@
 
 #include "gateway/attempts.h"
 #include "upstream/retry_after.h"
+#include "wire/exchange.h"
 #include "wire/reply_check.h"
 
 namespace rung::gateway {
@@ -130,12 +131,17 @@ Task<void> Attempts::read_whole(Attempt& a) {
   }
   a.body = *std::move(body);
   if (is_error) co_return;
-  const wire::ReplyCheck check = wire::check_reply(a.form.dialect, a.body);
-  note_model(a, check.model);
-  if (check.is_malformed) {
+  auto facts = wire::read_reply(a.form.dialect, a.body);
+  if (!facts) {
     a.fault = Fault::kMalformed;
-    a.error = {ErrorCode::kUpstream, "the reply is not the JSON it should be"};
-  } else if (check.error_status != 0) {
+    a.error = {ErrorCode::kUpstream,
+               facts.error().with("the reply is not the JSON it should be").message};
+    co_return;
+  }
+  a.usage = std::move(facts->usage);
+  const wire::ReplyCheck check = wire::check_valid_reply(a.form.dialect, a.body);
+  note_model(a, check.model);
+  if (check.error_status != 0) {
     a.fault = upstream::fault_of_status(check.error_status);
     a.error = {ErrorCode::kUpstream, fmt::format("{} answered with an error in spite of its status",
                                                  upstream_of(*a.at).name)};

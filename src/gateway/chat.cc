@@ -278,14 +278,7 @@ class ChatCall {
     std::string& body = attempts_.answer().body;
     const bool success = response().status() < 400;
     if (!success) mask_key(upstream(), body);
-    std::optional<wire::Usage> usage;
-    if (success) {
-      if (auto reply = wire::read_reply(form().dialect, body)) {
-        usage = std::move(reply->usage);
-      } else {
-        call().error = reply.error().with("the reply is not the JSON it should be").message;
-      }
-    }
+    const std::optional<wire::Usage> usage = std::move(attempts_.answer().usage);
     if (form().dialect != dialect_) {
       if (auto translated = translate(request, body); !translated) {
         end_call(translated.error());

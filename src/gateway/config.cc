@@ -194,6 +194,7 @@ class Parser {
       }
       upstream.api_key = Secret(s.string("api_key"));
       upstream.takes_reasoning = s.boolean("takes_reasoning", false);
+      upstream.system_anywhere = s.boolean("system_anywhere", true);
       const std::string& host = upstream.base_url.host;
       upstream.max_completion_tokens = s.boolean(
           "max_completion_tokens", host.ends_with("openai.com") || host.ends_with("azure.com"));

@@ -51,6 +51,7 @@ struct UpstreamConfig {
   std::size_t max_connections = 4096;                     // per worker thread
   HostResilience resilience;
   bool takes_reasoning = false;        // reasoning_content of earlier turns is sent back to it
+  bool system_anywhere = true;         // it takes system messages behind others, in translations
   bool max_completion_tokens = false;  // what it calls max_tokens, in translations
 };
 

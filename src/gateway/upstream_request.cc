@@ -78,6 +78,7 @@ Result<void> make_upstream_request(const HttpRequestHead& head, std::string_view
       .max_output = model.max_output,
       .thinking = model.thinking == "budget" ? wire::Thinking::kBudget : wire::Thinking::kAdaptive,
       .max_completion_tokens = upstream.max_completion_tokens,
+      .system_anywhere = upstream.system_anywhere,
       .takes_reasoning = upstream.takes_reasoning};
   auto made = wire::make_outgoing(request, body, target);
   if (!made) return made.error();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "base/parallel.h"
 #include "predict/embedding.h"
@@ -11,7 +12,7 @@
 namespace rung::predict {
 namespace {
 
-constexpr double kAlphas[] = {1, 10, 100};
+constexpr double kAlphas[] = {1, 3, 10, 30, 100};
 
 /// The design vector of costs: the length stands before the intercept, which FoldedRidge wants
 /// last.
@@ -37,102 +38,185 @@ float amount(AmountForm form, std::span<const float> weights, float low, float h
   return std::clamp(value, low, high);
 }
 
-AmountModel fit_amounts(const Dataset& data, const Matrix& values, Matrix& out_of_fold) {
-  const auto m = static_cast<std::size_t>(data.arms());
-  AmountModel model;
-  model.form.assign(m, AmountForm::kUnknown);
-  model.weights.assign(m * kDesignDims, 0);
-  model.low.assign(m, 0);
-  model.high.assign(m, 0);
-  out_of_fold = Matrix::Zero(data.rows(), data.arms());
-  for (const Pool& pool : find_pools(values)) {
-    const auto n = static_cast<Index>(pool.rows.size()), k = static_cast<Index>(pool.arms.size());
-    const Matrix x = cost_design(data.x, pool.rows);
-    std::vector<std::uint32_t> fold;
-    for (const Index i : pool.rows) fold.push_back(data.fold[static_cast<std::size_t>(i)]);
-    Matrix y(n, k), logs(n, k);
-    Vector mean(k), low(k), high(k);
-    for (Index j = 0; j < k; ++j) {
-      for (Index i = 0; i < n; ++i)
-        y(i, j) =
+namespace {
+
+/// Ridges of one pool, as they are and on the logarithm.
+class PoolAmounts {
+ public:
+  PoolAmounts(const Dataset& data, const Matrix& values, const Pool& pool)
+      : pool_(pool),
+        n_(static_cast<Index>(pool.rows.size())),
+        k_(static_cast<Index>(pool.arms.size())),
+        x_(cost_design(data.x, pool.rows)),
+        y_(n_, k_),
+        mean_(k_),
+        low_(k_),
+        high_(k_),
+        variance_(k_) {
+    for (const Index i : pool.rows) fold_.push_back(data.fold[static_cast<std::size_t>(i)]);
+    for (Index i = 0; i < n_; ++i)
+      for (Index j = 0; j < k_; ++j)
+        y_(i, j) =
             values(pool.rows[static_cast<std::size_t>(i)], pool.arms[static_cast<std::size_t>(j)]);
-      mean(j) = static_cast<float>(y.col(j).cast<double>().mean());
-      high(j) = y.col(j).maxCoeff();
+    Matrix logs(n_, k_);
+    for (Index j = 0; j < k_; ++j) {
+      mean_(j) = static_cast<float>(y_.col(j).cast<double>().mean());
+      variance_(j) = (y_.col(j).array() - mean_(j)).square().cast<double>().mean();
       // An amount of 0 (a refused answer) has no logarithm: a hundredth of the mean stands for it.
-      const float floor = std::max(mean(j) * 0.01f, std::numeric_limits<float>::min());
-      low(j) = std::max(y.col(j).minCoeff(), floor);
-      high(j) = std::max(high(j), low(j));
-      for (Index i = 0; i < n; ++i) logs(i, j) = std::log(std::max(y(i, j), floor));
+      const float floor = std::max(mean_(j) * 0.01f, std::numeric_limits<float>::min());
+      low_(j) = std::max(y_.col(j).minCoeff(), floor);
+      high_(j) = std::max(y_.col(j).maxCoeff(), low_(j));
+      for (Index i = 0; i < n_; ++i) logs(i, j) = std::log(std::max(y_(i, j), floor));
     }
-    const FoldedRidge linear(x, static_cast<Index>(kDesignDims), y, fold, data.folds);
+    log_mean_ = logs.colwise().mean();
     // The logarithm has no use for the length itself: its last two columns are log length (a
     // surface count) and 1.
-    Matrix log_x = x;
-    log_x.col(static_cast<Index>(kQualityDims) - 1).setZero();
-    const FoldedRidge log(log_x, static_cast<Index>(kDesignDims), logs, fold, data.folds);
-    std::vector<double> best(static_cast<std::size_t>(k));
-    std::vector<double> alpha(static_cast<std::size_t>(k));
-    std::vector<float> correction(static_cast<std::size_t>(k), 1);
-    for (Index j = 0; j < k; ++j) {
-      const auto arm = static_cast<std::size_t>(pool.arms[static_cast<std::size_t>(j)]);
-      best[static_cast<std::size_t>(j)] =
-          (y.col(j).array() - mean(j)).square().cast<double>().sum();
-      model.form[arm] = AmountForm::kMean;
-      for (Index i = 0; i < n; ++i)
-        out_of_fold(pool.rows[static_cast<std::size_t>(i)],
-                    pool.arms[static_cast<std::size_t>(j)]) = mean(j);
-    }
-    const auto consider = [&](AmountForm form, double a, const Matrix& prediction) {
-      for (Index j = 0; j < k; ++j) {
-        const auto pj = static_cast<std::size_t>(j);
-        const auto arm = pool.arms[pj];
-        Vector amounts = prediction.col(j);
-        float scale = 1;
-        if (form == AmountForm::kLog) {
-          amounts = amounts.array().min(60.0f).exp().matrix();
-          scale = static_cast<float>(y.col(j).cast<double>().sum() /
-                                     std::max(1e-30, amounts.cast<double>().sum()));
-          amounts *= scale;
-        }
-        amounts = amounts.array().max(low(j)).min(high(j)).matrix();
-        const double error = (amounts - y.col(j)).cast<double>().squaredNorm();
-        if (error >= best[pj]) continue;
-        best[pj] = error;
-        alpha[pj] = a;
-        correction[pj] = scale;
-        model.form[static_cast<std::size_t>(arm)] = form;
-        for (Index i = 0; i < n; ++i)
-          out_of_fold(pool.rows[static_cast<std::size_t>(i)], arm) = amounts(i);
+    log_x_ = x_;
+    log_x_.col(static_cast<Index>(kQualityDims) - 1).setZero();
+    linear_.emplace(x_, static_cast<Index>(kDesignDims), y_, fold_, data.folds);
+    log_.emplace(log_x_, static_cast<Index>(kDesignDims), logs, fold_, data.folds);
+  }
+
+  struct Trial {
+    AmountForm form = AmountForm::kMean;
+    double alpha = 0, own = 1;
+    double error = 1;   // squared, of an arm, in parts of its variance
+    Matrix prediction;  // [n, k], out of fold
+    Vector scale;       // [k] what the mean of exponentials lacks
+  };
+
+  Trial means() const {
+    return {AmountForm::kMean, 0, 1, 1, mean_.transpose().replicate(n_, 1), Vector::Ones(k_)};
+  }
+
+  Trial attempt(AmountForm form, double alpha, double own) const {
+    Trial trial{form, alpha, own, 0, {}, Vector::Ones(k_)};
+    Matrix& p = trial.prediction;
+    if (form == AmountForm::kLog) {
+      p = log_->out_of_fold(alpha, log_x_, fold_);
+      p.rowwise() -= log_mean_;
+      share(p, own);
+      p.rowwise() += log_mean_;
+      p = p.array().min(60.0f).exp().matrix();
+      for (Index j = 0; j < k_; ++j) {
+        trial.scale(j) = static_cast<float>(y_.col(j).cast<double>().sum() /
+                                            std::max(1e-30, p.col(j).cast<double>().sum()));
+        p.col(j) *= trial.scale(j);
       }
-    };
-    for (const double a : kAlphas) {
-      consider(AmountForm::kLinear, a, linear.out_of_fold(a, x, fold));
-      consider(AmountForm::kLog, a, log.out_of_fold(a, log_x, fold));
+    } else {
+      p = linear_->out_of_fold(alpha, x_, fold_);
     }
-    for (const double a : kAlphas) {
-      const MatrixD linear_weights = linear.solve_all(a), log_weights = log.solve_all(a);
-      for (Index j = 0; j < k; ++j) {
-        const auto pj = static_cast<std::size_t>(j);
-        const auto arm = static_cast<std::size_t>(pool.arms[pj]);
-        model.low[arm] = low(j);
-        model.high[arm] = high(j);
-        const AmountForm form = model.form[arm];
-        float* w = &model.weights[arm * kDesignDims];
-        if (form == AmountForm::kMean) {
-          w[kQualityDims - 1] = mean(j);
-        } else if (alpha[pj] == a) {
-          const MatrixD& from = form == AmountForm::kLog ? log_weights : linear_weights;
-          for (std::size_t d = 0; d < kDesignDims; ++d)
-            w[d] = static_cast<float>(from(static_cast<Index>(d), j));
-          std::swap(w[kQualityDims - 1],
-                    w[kDesignDims - 1]);  // back to the order of the design vector
-          if (form == AmountForm::kLog) w[kQualityDims - 1] += std::log(correction[pj]);
-          if (form == AmountForm::kLog) w[kDesignDims - 1] = 0;
-        }
+    int varied = 0;
+    for (Index j = 0; j < k_; ++j) {
+      p.col(j) = p.col(j).array().max(low_(j)).min(high_(j)).matrix();
+      if (variance_(j) <= 0) continue;
+      const double squares = (p.col(j) - y_.col(j)).cast<double>().squaredNorm();
+      trial.error += squares / (variance_(j) * static_cast<double>(n_));
+      ++varied;
+    }
+    trial.error = varied > 0 ? trial.error / varied : 1;
+    return trial;
+  }
+
+  void write(const Trial& trial, AmountFit& fit) const {
+    MatrixD w;
+    if (trial.form == AmountForm::kLinear) w = linear_->solve_all(trial.alpha);
+    if (trial.form == AmountForm::kLog) {
+      w = log_->solve_all(trial.alpha);
+      w.row(w.rows() - 1) -= log_mean_.cast<double>();
+      share(w, trial.own);
+      w.row(w.rows() - 1) += log_mean_.cast<double>();
+    }
+    for (Index j = 0; j < k_; ++j) {
+      const auto arm = static_cast<std::size_t>(pool_.arms[static_cast<std::size_t>(j)]);
+      AmountModel& model = fit.model;
+      const bool constant = trial.form == AmountForm::kMean || variance_(j) <= 0;
+      model.low[arm] = low_(j);
+      model.high[arm] = high_(j);
+      model.form[arm] = constant ? AmountForm::kMean : trial.form;
+      for (Index i = 0; i < n_; ++i)
+        fit.out_of_fold(pool_.rows[static_cast<std::size_t>(i)], static_cast<Index>(arm)) =
+            constant ? mean_(j) : trial.prediction(i, j);
+      float* to = &model.weights[arm * kDesignDims];
+      if (constant) {
+        to[kQualityDims - 1] = mean_(j);
+        continue;
+      }
+      for (std::size_t d = 0; d < kDesignDims; ++d)
+        to[d] = static_cast<float>(w(static_cast<Index>(d), j));
+      // Back to the order of the design vector.
+      std::swap(to[kQualityDims - 1], to[kDesignDims - 1]);
+      if (trial.form == AmountForm::kLog) {
+        to[kQualityDims - 1] += std::log(trial.scale(j));
+        to[kDesignDims - 1] = 0;
       }
     }
   }
-  return model;
+
+ private:
+  /// Keeps a part of what tells the columns apart.
+  template <class M>
+  static void share(M& values, double own) {
+    using Scalar = typename M::Scalar;
+    if (own == 1) return;
+    for (Index i = 0; i < values.rows(); ++i) {
+      const Scalar common = values.row(i).mean();
+      values.row(i) =
+          ((values.row(i).array() - common) * static_cast<Scalar>(own) + common).matrix();
+    }
+  }
+
+  const Pool& pool_;
+  Index n_, k_;
+  Matrix x_, log_x_, y_;
+  Vector mean_, low_, high_;
+  VectorD variance_;
+  Eigen::RowVectorXf log_mean_;
+  std::vector<std::uint32_t> fold_;
+  std::optional<FoldedRidge> linear_, log_;
+};
+
+AmountFit empty_fit(const Dataset& data) {
+  const auto m = static_cast<std::size_t>(data.arms());
+  AmountFit fit;
+  fit.model.form.assign(m, AmountForm::kUnknown);
+  fit.model.weights.assign(m * kDesignDims, 0);
+  fit.model.low.assign(m, 0);
+  fit.model.high.assign(m, 0);
+  fit.out_of_fold = Matrix::Zero(data.rows(), data.arms());
+  return fit;
+}
+
+}  // namespace
+
+AmountFit fit_amounts(const Dataset& data, const Matrix& values) {
+  AmountFit fit = empty_fit(data);
+  for (const Pool& pool : find_pools(values)) {
+    const PoolAmounts amounts(data, values, pool);
+    auto best = amounts.means();
+    for (const double alpha : kAlphas)
+      for (const AmountForm form : {AmountForm::kLinear, AmountForm::kLog})
+        if (auto trial = amounts.attempt(form, alpha, 1); trial.error < best.error)
+          best = std::move(trial);
+    amounts.write(best, fit);
+  }
+  return fit;
+}
+
+std::vector<AmountFit> fit_shared_amounts(const Dataset& data, const Matrix& values,
+                                          std::span<const double> own) {
+  std::vector<AmountFit> fits(own.size(), empty_fit(data));
+  for (const Pool& pool : find_pools(values)) {
+    const PoolAmounts amounts(data, values, pool);
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      auto best = amounts.means();
+      for (const double alpha : kAlphas)
+        if (auto trial = amounts.attempt(AmountForm::kLog, alpha, own[i]); trial.error < best.error)
+          best = std::move(trial);
+      amounts.write(best, fits[i]);
+    }
+  }
+  return fits;
 }
 
 }  // namespace rung::predict

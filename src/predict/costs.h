@@ -1,7 +1,11 @@
 #pragma once
 // What an answer will cost, or how many tokens it will have: one positive number for each query and
-// arm. For each arm the better, out of fold, of: its mean; a ridge on the design vector with the
-// text's length; the same on the logarithm, with its mean corrected.
+// arm. The better, out of fold and over all arms together, of: their means; a ridge on the design
+// vector with the text's length; the same on the logarithm, with its mean corrected.
+//
+// How much longer a query makes every answer is learnt soon; how much longer it makes one arm's
+// than another's takes many rows, and where it is not learnt well it does harm: within an arm long
+// answers are often the good ones. So the arms' own part can be shrunk towards what they share.
 
 #include <array>
 #include <cstdint>
@@ -24,8 +28,17 @@ struct AmountModel {
 float amount(AmountForm form, std::span<const float> weights, float low, float high,
              std::span<const float> design);
 
-/// `values` [n, m], NaN where missing; positive. Fills `out_of_fold` [n, m] (the mean where a cell
-/// is missing).
-AmountModel fit_amounts(const Dataset& data, const Matrix& values, Matrix& out_of_fold);
+struct AmountFit {
+  AmountModel model;   // from all rows
+  Matrix out_of_fold;  // [n, m]; the mean where a cell is missing
+};
+
+/// `values` [n, m], NaN where missing; positive.
+AmountFit fit_amounts(const Dataset& data, const Matrix& values);
+
+/// The same on the logarithm, with the arms' own part kept to each share of `own` (1: whole, 0: all
+/// arms' answers grow alike), in their order.
+std::vector<AmountFit> fit_shared_amounts(const Dataset& data, const Matrix& values,
+                                          std::span<const double> own);
 
 }  // namespace rung::predict

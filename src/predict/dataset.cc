@@ -78,4 +78,15 @@ double explained(const Matrix& prediction, const Matrix& target) {
   return pt > 0 && pp > 0 ? pt * pt / pp : 0;
 }
 
+double noise_of_differences(const Matrix& centred, const Matrix& deviation) {
+  double squares = 0;
+  Index free = 0;
+  for (Index i = 0; i < centred.rows(); ++i) {
+    squares += centred.row(i).cast<double>().squaredNorm();
+    const Index scored = (!deviation.row(i).array().isNaN()).count();
+    free += std::max<Index>(scored - 1, 0);
+  }
+  return free > 0 ? squares / static_cast<double>(free) : 0;
+}
+
 }  // namespace rung::predict

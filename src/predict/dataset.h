@@ -48,4 +48,8 @@ Matrix centred(const Matrix& values, const Matrix& deviation);
 /// if p.t <= 0. Both centred.
 double explained(const Matrix& prediction, const Matrix& target);
 
+/// Mean square of one free difference: what a row tells nothing of, if little is explained. Both as
+/// `centred` makes and takes them.
+double noise_of_differences(const Matrix& centred, const Matrix& deviation);
+
 }  // namespace rung::predict

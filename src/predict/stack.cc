@@ -5,8 +5,9 @@
 namespace rung::predict {
 
 std::vector<double> nonnegative_least_squares(const std::vector<Matrix>& members,
-                                              const Matrix& target) {
+                                              const Matrix& target, const StackPrior& prior) {
   const std::size_t k = members.size();
+  RUNG_CHECK(prior.pull == 0 || prior.weights.size() == k, "a prior weight for each member");
   RUNG_CHECK(k <= 10, "too many members to look at every subset");
   const auto inner = [](const Matrix& a, const Matrix& b) {
     double sum = 0;
@@ -23,6 +24,11 @@ std::vector<double> nonnegative_least_squares(const std::vector<Matrix>& members
       gram(a, b) = gram(b, a) =
           inner(members[static_cast<std::size_t>(a)], members[static_cast<std::size_t>(b)]);
   }
+  if (prior.pull > 0)
+    for (Index a = 0; a < n; ++a) {
+      gram(a, a) += prior.pull;
+      cross(a) += prior.pull * prior.weights[static_cast<std::size_t>(a)];
+    }
   std::vector<double> best(k, 0);
   double best_gain = 0;
   for (unsigned subset = 1; subset < (1u << k); ++subset) {

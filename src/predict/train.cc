@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "outcomes/group.h"
 #include "outcomes/hull_gain.h"
 #include "outcomes/split.h"
+#include "predict/members.h"
 #include "predict/stack.h"
 #include "predict/tables.h"
 
@@ -27,8 +29,11 @@ constexpr double kShrinkage = 0.8;      // of the stacked weights
 // seven in a hundred were below the hull on unseen rows.
 constexpr double kGuard = 0.5;
 constexpr std::size_t kManyRows = 3'000;  // from here on five folds say as much as ten
-constexpr double kAlphas[] = {1, 3, 10, 30, 100, 300};
-constexpr double kTaskAlphas[] = {1, 10};
+// Standard deviation of the members' weights around those that are expected. Some thousand rows say
+// more; some hundred say less, and their least squares picks members at random.
+constexpr double kWeightDoubt = 0.1;
+// Shares of the arms' own part in the predicted costs that are tried beside the best amounts.
+constexpr double kOwnShares[] = {0.5, 0};
 
 float nan() { return std::numeric_limits<float>::quiet_NaN(); }
 
@@ -203,8 +208,10 @@ class Trainer {
   }
 
   Result<void> stack() {
-    Matrix cost_oof;
-    model_.cost = fit_amounts(data_, data_.cost, cost_oof);
+    std::vector<AmountFit> costs;
+    costs.push_back(fit_amounts(data_, data_.cost));
+    for (AmountFit& fit : fit_shared_amounts(data_, data_.cost, kOwnShares))
+      costs.push_back(std::move(fit));
     fit_tokens();
     if (auto ok = step(); !ok) return ok;
     prune(data_.cost);
@@ -214,20 +221,12 @@ class Trainer {
     const Matrix target =
         centred(learn.deviation.array().isNaN().select(0.0f, learn.deviation), learn.deviation);
 
-    auto candidates = make_candidates(learn, target);
+    Matrix encoded(options_.encoder == nullptr ? 0 : learn.rows(), encoded_.cols());
+    for (Index i = 0; i < encoded.rows(); ++i)
+      encoded.row(i) = encoded_.row(static_cast<Index>(cv_rows_[static_cast<std::size_t>(i)]));
+    auto candidates = choose_members(learn, target, encoded, options_, [this] { return step(); });
     if (!candidates) return candidates.error();
-    std::vector<Matrix> centred_members;
-    for (const Candidate& c : *candidates)
-      centred_members.push_back(centred(c.out_of_fold, learn.deviation));
-    std::vector<double> weights = nonnegative_least_squares(centred_members, target);
-    // A member that hardly counts costs time at every decision: the others take over its share.
-    for (std::size_t c = candidates->size(); c-- > 0;) {
-      if (weights[c] >= kLeastWeight || candidates->size() == 1) continue;
-      candidates->erase(candidates->begin() + static_cast<std::ptrdiff_t>(c));
-      centred_members.erase(centred_members.begin() + static_cast<std::ptrdiff_t>(c));
-      weights = nonnegative_least_squares(centred_members, target);
-      c = candidates->size();
-    }
+    std::vector<double> weights = weigh(learn, target, *candidates);
     for (double& w : weights) w *= kShrinkage;
     Matrix quality = data_.mean.transpose().replicate(data_.rows(), 1);
     for (std::size_t c = 0; c < candidates->size(); ++c) {
@@ -240,11 +239,11 @@ class Trainer {
     if (auto ok = step(); !ok) return ok;
     // The guard: would it have been worth it on rows it had not seen? If not, there is still what
     // shows on every set with prices: the length of the answer, and so its cost, in the prompt.
-    auto judged = judge(quality, cost_oof);
+    auto judged = judge_with(costs, quality);
     if (!judged) return judged.error();
     if (!judged->holds()) {
       quality = data_.mean.transpose().replicate(data_.rows(), 1);
-      judged = judge(quality, cost_oof);
+      judged = judge_with(costs, quality);
       if (!judged) return judged.error();
       std::fill(weights.begin(), weights.end(), 0.0);
       for (MemberInfo& member : model_.members) member.weight = 0;
@@ -265,246 +264,36 @@ class Trainer {
     return step();
   }
 
-  struct Candidate {
-    std::string name, detail;
-    Matrix out_of_fold;
-    enum class Kind {
-      kLinear,
-      kNeighbours,
-      kTasks,
-      kClusters,
-      kLowRank,
-      kEncoder,
-      kEncoderBeside
-    } kind = Kind::kLinear;
-    double alpha = 0;
-    bool with_encoder = false;  // kTasks: reads the encoder's vectors beside the design
-    NeighbourConfig neighbours;
-    Matrix centroids;
-    Index rank = 0;
-  };
-
-  bool wanted(std::string_view name) const {
-    // Clusters earn no weight beside tasks and neighbours on any set measured; alone they are a
-    // method of their own.
-    return (options_.method == "ensemble" && name != "clusters") || options_.method == name ||
-           (name == "neighbours" && options_.method == "knn") ||
-           (name == "clusters" && options_.method == "cluster");
-  }
-
-  /// Ridge predictions of the deviations, pool by pool; cells outside the pools stay 0.
-  static Matrix ridge_out_of_fold(const Dataset& learn, const Matrix& x, Index dims,
-                                  const std::vector<FoldedRidge>& ridges, double alpha,
-                                  Index rank = 0) {
-    Matrix out = Matrix::Zero(learn.rows(), learn.arms());
-    for (std::size_t p = 0; p < learn.pools.size(); ++p) {
-      const Pool& pool = learn.pools[p];
-      std::vector<Matrix> weights(learn.folds);
-      parallel_for(learn.folds, [&](std::size_t f) {
-        MatrixD w = ridges[p].solve(alpha, static_cast<std::uint32_t>(f));
-        if (rank > 0) w = reduce_rank(w, ridges[p].gram(), rank);
-        weights[f] = w.cast<float>();
-      });
-      for (Index i = 0; i < learn.rows(); ++i) {
-        const Eigen::RowVectorXf row = x.row(i).head(dims) *
-                                       weights[learn.fold[static_cast<std::size_t>(i)]];
-        for (std::size_t a = 0; a < pool.arms.size(); ++a)
-          out(i, pool.arms[a]) = row(static_cast<Index>(a));
-      }
+  /// Weights of the members before shrinkage. One that hardly counts costs time at every decision:
+  /// it is left out and the others take over its share.
+  static std::vector<double> weigh(const Dataset& learn, const Matrix& target,
+                                   std::vector<Candidate>& members) {
+    std::vector<Matrix> centred_members;
+    for (const Candidate& member : members)
+      centred_members.push_back(centred(member.out_of_fold, learn.deviation));
+    const double pull =
+        noise_of_differences(target, learn.deviation) / (kWeightDoubt * kWeightDoubt);
+    for (;;) {
+      std::vector<double> weights =
+          nonnegative_least_squares(centred_members, target, {expected_weights(members), pull});
+      std::size_t least = members.size();
+      for (std::size_t c = 0; c < members.size(); ++c)
+        if (weights[c] < kLeastWeight) least = c;
+      if (least == members.size() || members.size() == 1) return weights;
+      members.erase(members.begin() + static_cast<std::ptrdiff_t>(least));
+      centred_members.erase(centred_members.begin() + static_cast<std::ptrdiff_t>(least));
     }
-    return out;
-  }
-
-  /// Keeps what the fitted values vary in most: scores = queries [., rank] x arms [rank, m], the
-  /// factorisation across models.
-  static MatrixD reduce_rank(const MatrixD& w, const MatrixD& gram, Index rank) {
-    if (rank >= w.cols()) return w;
-    const Eigen::SelfAdjointEigenSolver<MatrixD> eigen(w.transpose() * gram * w);
-    const MatrixD top = eigen.eigenvectors().rightCols(rank);
-    return w * top * top.transpose();
-  }
-
-  static std::vector<FoldedRidge> make_ridges(const Dataset& learn, const Matrix& x, Index dims) {
-    std::vector<FoldedRidge> ridges;
-    for (const Pool& pool : learn.pools) {
-      const auto write = [&](Index row, std::span<float> out) {
-        for (std::size_t a = 0; a < out.size(); ++a) out[a] = learn.deviation(row, pool.arms[a]);
-      };
-      const Targets deviations(static_cast<Index>(pool.arms.size()), write);
-      ridges.emplace_back(x, dims, deviations, learn.fold, learn.folds, pool.rows);
-    }
-    return ridges;
-  }
-  static std::vector<FoldedRidge> make_ridges(const Dataset& learn) {
-    return make_ridges(learn, learn.x, static_cast<Index>(kQualityDims));
-  }
-
-  /// What a member of the encoder sees: its vectors and 1, or its vectors beside the design.
-  static Matrix encoder_design(const Matrix& encoded, const Matrix& x, Candidate::Kind kind) {
-    if (kind == Candidate::Kind::kEncoder) return encoded;
-    const Index dims = encoded.cols() - 1;
-    Matrix out(encoded.rows(), dims + static_cast<Index>(kQualityDims));
-    out << encoded.leftCols(dims), x.leftCols(static_cast<Index>(kQualityDims));
-    return out;
-  }
-
-  /// Members on the sentence encoder's vectors, alone and beside the design.
-  void add_encoder(const Dataset& learn, const Matrix& target, const Matrix& encoded,
-                   std::vector<Candidate>& out) {
-    for (const auto kind : {Candidate::Kind::kEncoder, Candidate::Kind::kEncoderBeside}) {
-      const Matrix x = encoder_design(encoded, learn.x, kind);
-      const std::vector<FoldedRidge> ridges = make_ridges(learn, x, x.cols());
-      double best = 0;
-      for (const double alpha : kAlphas) {
-        Matrix prediction = ridge_out_of_fold(learn, x, x.cols(), ridges, alpha);
-        const double value = explained(centred(prediction, learn.deviation), target);
-        if (value <= best) continue;
-        if (best > 0) out.pop_back();
-        best = value;
-        const bool alone = kind == Candidate::Kind::kEncoder;
-        out.push_back({.name = alone ? "encoder" : "encoder+text",
-                       .detail = fmt::format("{}, alpha {:g}", options_.encoder->name(), alpha),
-                       .out_of_fold = std::move(prediction),
-                       .kind = kind,
-                       .alpha = alpha,
-                       .with_encoder = false,
-                       .neighbours = {},
-                       .centroids = {},
-                       .rank = 0});
-      }
-    }
-  }
-
-  Result<std::vector<Candidate>> make_candidates(const Dataset& learn, const Matrix& target) {
-    std::vector<Candidate> out;
-    const auto better = [&](Candidate candidate, double& best, Candidate& keep) {
-      const double value = explained(centred(candidate.out_of_fold, learn.deviation), target);
-      if (value > best) best = value, keep = std::move(candidate);
-    };
-    const auto add = [&](Candidate& candidate, double best) {
-      if (best > 0) out.push_back(std::move(candidate));
-    };
-    const std::vector<FoldedRidge> ridges = make_ridges(learn);
-    Matrix encoded(options_.encoder == nullptr ? 0 : learn.rows(), encoded_.cols());
-    for (Index i = 0; i < encoded.rows(); ++i)
-      encoded.row(i) = encoded_.row(static_cast<Index>(cv_rows_[static_cast<std::size_t>(i)]));
-    double best_alpha = 30;
-    {
-      double best = 0;
-      Candidate keep;
-      for (const double alpha : kAlphas)
-        better({.name = "linear",
-                .detail = fmt::format("alpha {:g}", alpha),
-                .out_of_fold = ridge_out_of_fold(learn, learn.x, static_cast<Index>(kQualityDims),
-                                                  ridges, alpha),
-                .kind = Candidate::Kind::kLinear,
-                .alpha = alpha,
-                .with_encoder = false,
-                .neighbours = {},
-                .centroids = {},
-                .rank = 0},
-               best, keep);
-      if (best > 0) best_alpha = keep.alpha;
-      if (wanted("linear")) add(keep, best);
-    }
-    if (auto ok = step(); !ok) return ok.error();
-    if (wanted("lowrank")) {
-      double best = 0;
-      Candidate keep;
-      for (const Index rank : {1, 2, 3, 5})
-        if (rank < learn.arms())
-          better({.name = "lowrank",
-                  .detail = fmt::format("rank {}, alpha {:g}", rank, best_alpha),
-                  .out_of_fold = ridge_out_of_fold(learn, learn.x, static_cast<Index>(kQualityDims),
-                                                    ridges, best_alpha, rank),
-                  .kind = Candidate::Kind::kLowRank,
-                  .alpha = best_alpha,
-                  .with_encoder = false,
-                  .neighbours = {},
-                  .centroids = {},
-                  .rank = rank},
-                 best, keep);
-      add(keep, best);
-    }
-    if (wanted("neighbours")) {
-      std::vector<NeighbourConfig> configs;
-      for (const std::uint32_t k : {20u, 50u, 100u, 200u})
-        for (const float beta : {5.0f, 20.0f}) configs.push_back({k, beta});
-      std::vector<Matrix> predictions = neighbours_out_of_fold(learn, configs);
-      double best = 0;
-      Candidate keep;
-      for (std::size_t c = 0; c < configs.size(); ++c)
-        better({.name = "neighbours",
-                .detail = fmt::format("k {}, beta {:g}", configs[c].k, configs[c].beta),
-                .out_of_fold = std::move(predictions[c]),
-                .kind = Candidate::Kind::kNeighbours,
-                .alpha = 0,
-                .with_encoder = false,
-                .neighbours = configs[c],
-                .centroids = {},
-                .rank = 0},
-               best, keep);
-      add(keep, best);
-    }
-    if (auto ok = step(); !ok) return ok.error();
-    if (wanted("tasks") && learn.categories >= 2) {
-      double best = 0;
-      Candidate keep;
-      const auto try_design = [&](const Matrix& x, Index dims, bool with_encoder) {
-        const FoldedRidge ridge(x, dims, one_hot(learn), learn.fold, learn.folds);
-        for (const double alpha : kTaskAlphas)
-          better({.name = "tasks",
-                  .detail = fmt::format("{} tasks{}, alpha {:g}", learn.categories,
-                                        with_encoder ? " by the encoder" : "", alpha),
-                  .out_of_fold = tasks_out_of_fold(learn, x, ridge, alpha),
-                  .kind = Candidate::Kind::kTasks,
-                  .alpha = alpha,
-                  .with_encoder = with_encoder,
-                  .neighbours = {},
-                  .centroids = {},
-                  .rank = 0},
-                 best, keep);
-      };
-      try_design(learn.x, static_cast<Index>(kQualityDims), false);
-      if (options_.encoder != nullptr) {
-        const Matrix x = encoder_design(encoded, learn.x, Candidate::Kind::kEncoderBeside);
-        try_design(x, x.cols(), true);
-      }
-      add(keep, best);
-    }
-    if (wanted("clusters")) {
-      double best = 0;
-      Candidate keep;
-      for (const std::size_t k : {16u, 48u}) {
-        Matrix centroids = fit_clusters(learn, k, options_.seed);
-        Matrix prediction = clusters_out_of_fold(learn, centroids);
-        better({.name = "clusters",
-                .detail = fmt::format("{} clusters", centroids.rows()),
-                .out_of_fold = std::move(prediction),
-                .kind = Candidate::Kind::kClusters,
-                .alpha = 0,
-                .with_encoder = false,
-                .neighbours = {},
-                .centroids = std::move(centroids),
-                .rank = 0},
-               best, keep);
-      }
-      add(keep, best);
-    }
-    if (options_.encoder != nullptr) add_encoder(learn, target, encoded, out);
-    if (auto ok = step(); !ok) return ok.error();
-    return out;
   }
 
   void fit_tokens() {
-    Matrix tokens = Matrix::Constant(data_.rows(), data_.arms(), nan()), out_of_fold;
+    Matrix tokens = Matrix::Constant(data_.rows(), data_.arms(), nan());
     for (Index i = 0; i < tokens.rows(); ++i)
       for (Index j = 0; j < tokens.cols(); ++j) {
         const auto value = table_.completion_tokens[table_.cell(
             cv_rows_[static_cast<std::size_t>(i)], static_cast<std::size_t>(j))];
         if (value != outcomes::kNoTokens) tokens(i, j) = static_cast<float>(value);
       }
-    model_.tokens = fit_amounts(data_, tokens, out_of_fold);
+    model_.tokens = fit_amounts(data_, tokens).model;
   }
 
   /// What is expected on rows that training has not seen; 1.0 = 100 points.
@@ -542,6 +331,19 @@ class Trainer {
     verdict.gain /= total;
     verdict.se = std::sqrt(variance) / total;
     return verdict;
+  }
+
+  /// The verdict with those of the costs that it is best with; they become the model's.
+  Result<Verdict> judge_with(const std::vector<AmountFit>& costs, const Matrix& quality) {
+    std::optional<Verdict> best;
+    for (const AmountFit& fit : costs) {
+      auto verdict = judge(quality, fit.out_of_fold);
+      if (!verdict) return verdict.error();
+      if (best && verdict->gain <= best->gain) continue;
+      best = *verdict;
+      model_.cost = fit.model;
+    }
+    return *best;
   }
 
   /// Standard errors from the out-of-fold residuals. The noise of one score is their standard
@@ -657,9 +459,8 @@ class Trainer {
         case Candidate::Kind::kTasks: {
           const auto d = static_cast<Index>(kQualityDims);
           const Matrix beside =
-              member.with_encoder
-                  ? encoder_design(encoded_, all.x, Candidate::Kind::kEncoderBeside)
-                  : Matrix();
+              member.with_encoder ? encoder_design(encoded_, all.x, Candidate::Kind::kEncoderBeside)
+                                  : Matrix();
           const Matrix& x = member.with_encoder ? beside : all.x;
           const FoldedRidge ridge(x, member.with_encoder ? x.cols() : d, one_hot(all), all.fold,
                                   all.folds);

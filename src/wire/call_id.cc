@@ -60,4 +60,11 @@ CallId split_call_id(std::string_view id) {
   return {std::string(id.substr(0, at)), *std::move(extra)};
 }
 
+std::string anthropic_call_id(std::string_view id) {
+  std::string plain = split_call_id(id).id;
+  for (char& c : plain)
+    if (kDigits.find(c) == std::string_view::npos) c = '_';
+  return plain;
+}
+
 }  // namespace rung::wire

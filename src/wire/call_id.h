@@ -18,4 +18,8 @@ struct CallId {
 /// Takes an id apart again; one that with_extra did not make is its own.
 CallId split_call_id(std::string_view id);
 
+/// The id of a call as Anthropic takes it: without what with_extra put behind it, and with '_' for
+/// all but letters, digits, - and _. In a call and in its result alike.
+std::string anthropic_call_id(std::string_view id);
+
 }  // namespace rung::wire

@@ -11,16 +11,6 @@
 namespace rung::wire {
 namespace {
 
-/// Anthropic takes letters, digits, _ and - in the id of a tool call; others are replaced, in the
-/// call and its result alike.
-std::string tool_id(json::Value object, std::string_view key) {
-  std::string id = split_call_id(text_of(object, key)).id;
-  for (char& c : id)
-    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-'))
-      c = '_';
-  return id;
-}
-
 /// Whether a field says what is the case anyway.
 bool says_nothing(json::Value v) {
   return v.is_null() || v.raw == "false" || v.raw == "[]" || v.raw == "{}" || v.number() == 0.0;
@@ -208,7 +198,11 @@ class Translation {
     const bool custom = is_text(call, "type", "custom");
     const auto inner = json::find(call, custom ? "custom" : "function");
     const json::Value function = inner && inner->is_object() ? *inner : call;
-    blocks.begin_object().key("type").string("tool_use").key("id").string(tool_id(call, "id"));
+    blocks.begin_object()
+        .key("type")
+        .string("tool_use")
+        .key("id")
+        .string(anthropic_call_id(text_of(call, "id")));
     blocks.key("name").string(text_of(function, "name")).key("input");
     const std::string text = text_of(function, custom ? "input" : "arguments");
     const auto arguments = custom ? Result<json::Value>(json::Value{"0"}) : json::parse(text);
@@ -232,7 +226,7 @@ class Translation {
       messages_.begin_object().key("role").string("user").key("content").begin_array();
     in_results_ = true;
     messages_.begin_object().key("type").string("tool_result").key("tool_use_id");
-    messages_.string(tool_id(message, "tool_call_id"));
+    messages_.string(anthropic_call_id(text_of(message, "tool_call_id")));
     if (content) {
       json::Writer blocks;
       std::size_t count = 0;

@@ -80,7 +80,11 @@ class Translation {
 
   void write_message(json::Value message) {
     const auto content = *json::find(message, "content");
-    const std::string role = text_of(message, "role");
+    std::string role = text_of(message, "role");
+    if (role == "system" && !target_.system_anywhere) {
+      out_.drop("messages.system.role");
+      role = "user";
+    }
     if (content.is_string()) {
       w_.begin_object().key("role").string(role).key("content").raw(content.raw).end_object();
     } else if (role == "assistant") {

@@ -227,13 +227,20 @@ OpeningEvent read_opening(Dialect dialect, std::string_view data) {
 }
 
 ReplyCheck check_reply(Dialect dialect, std::string_view body) {
-  ReplyCheck check;
   const auto root = json::parse(body);
-  if (!root || !root->is_object()) {
-    check.is_malformed = true;
-    return check;
-  }
-  check_members(dialect, *root, check);
+  if (root && root->is_object()) return check_valid_reply(dialect, root->raw);
+  ReplyCheck check;
+  check.is_malformed = true;
+  return check;
+}
+
+ReplyCheck check_valid_reply(Dialect dialect, std::string_view json) {
+  const std::size_t begin = json.find('{');
+  ReplyCheck check;
+  check.is_malformed = begin == std::string_view::npos;
+  if (check.is_malformed) return check;
+  json.remove_prefix(begin);
+  check_members(dialect, Value{json.substr(0, json.rfind('}') + 1)}, check);
   return check;
 }
 

@@ -34,6 +34,8 @@ struct ReplyCheck {
   std::string_view model{};   // who answered, where it says so
 };
 ReplyCheck check_reply(Dialect dialect, std::string_view body);
+/// The same for a body that is known to be JSON (read_reply() said so): it is not checked again.
+ReplyCheck check_valid_reply(Dialect dialect, std::string_view json);
 
 /// Whether `served` may be what was asked for: equal but for case, a provider's prefix
 /// ("openai/gpt-5.1") and an ending ("gpt-5.1-2025-11-13", "qwen3:8b-q4"). Nothing said is no

@@ -126,6 +126,16 @@ TEST(ResponsesToChat, CarriesTurnsWithToolsAndImages) {
             std::string::npos);
 }
 
+TEST(ResponsesToChat, GivesOneSystemMessageInFrontWhereNoOtherIsTaken) {
+  const Outgoing out = outgoing(
+      R"({"model":"m","instructions":"a","input":[{"role":"developer","content":"b"},
+      {"role":"user","content":"q"},{"role":"developer","content":"c"}]})",
+      {.dialect = Dialect::kChat, .model = "m", .system_anywhere = false});
+  EXPECT_EQ(out.body, R"({"model":"m","messages":[{"role":"system","content":"a\n\nb"},)"
+                      R"({"role":"user","content":"q"},{"role":"user","content":"c"}]})");
+  EXPECT_EQ(out.dropped, Names{"input.system.role"});
+}
+
 TEST(ResponsesToMessages, KeepsTheSignatureOfThinking) {
   const Outgoing out = outgoing(kTurns, {.dialect = Dialect::kMessages, .model = "m"});
   EXPECT_NE(

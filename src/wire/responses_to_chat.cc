@@ -19,12 +19,16 @@ class Translation {
     w_.begin_object().key("model").string(target_.model);
     w_.key("messages").begin_array();
     if (const auto text = present(request_.root, "instructions"); text && text->is_string())
-      message("system", text->raw);
+      system(text->raw);
     const auto input = present(request_.root, "input");
-    if (input && input->is_string()) message("user", input->raw);
+    if (input && input->is_string()) {
+      close_system();
+      message("user", input->raw);
+    }
     if (input && input->is_array())
       for (const json::Value item : json::elements(*input)) write_item(item);
     close_turn();
+    close_system();
     w_.end_array();
     for (const json::Member& m : json::members(request_.root)) write_field(m);
     write_effort();
@@ -42,6 +46,22 @@ class Translation {
     w_.begin_object().key("role").string(role).key("content").raw(content).end_object();
   }
 
+  /// Where only the first message may be of the system, those in front become one and later ones
+  /// the user's.
+  void system(std::string_view content) {
+    if (target_.system_anywhere) return message("system", content);
+    if (spoke_) {
+      out_.drop("input.system.role");
+      return message("user", content);
+    }
+    system_.append(system_.empty() ? "" : "\\n\\n").append(inside(content));
+  }
+
+  void close_system() {
+    if (!spoke_ && !system_.empty()) message("system", '"' + system_ + '"');
+    spoke_ = true;
+  }
+
   void write_item(json::Value item) {
     const std::string type = text_of(item, "type");
     if (type == "reasoning") {
@@ -56,13 +76,17 @@ class Translation {
       close_turn();
       // Few models but OpenAI's know the role developer; its own take system for it.
       const bool is_user = is_text(item, "role", "user");
-      message(is_user ? "user" : "system", content_of(*json::find(item, "content"), is_user));
+      const std::string content = content_of(*json::find(item, "content"), is_user);
+      if (!is_user) return system(content);
+      close_system();
+      message("user", content);
     }
   }
 
   /// A turn of the assistant is one message in Chat Completions and several items here.
   void open_turn() {
     if (in_turn_) return;
+    close_system();
     in_turn_ = true;
     text_.clear();
     thinking_.clear();
@@ -155,6 +179,7 @@ class Translation {
 
   void write_result(json::Value item) {
     close_turn();
+    close_system();
     const auto output = present(item, "output");
     std::string text = "\"\"", media;
     if (output && output->is_string()) text = output->raw;
@@ -340,6 +365,8 @@ class Translation {
   const Target& target_;
   json::Writer w_, blocks_, calls_;
   Outgoing out_;
+  std::string system_;  // of the messages in front, inside of a JSON string
+  bool spoke_ = false;
   std::string text_, thinking_;  // of the open turn: insides of JSON strings
   bool in_turn_ = false, has_calls_ = false, has_blocks_ = false;
 };

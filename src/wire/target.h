@@ -27,6 +27,7 @@ struct Target {
   std::int64_t max_output = 8192;  // sent where a limit is required and the client gives none
   Thinking thinking = Thinking::kAdaptive;
   bool max_completion_tokens = false;  // Chat Completions: the name of the limit's field
+  bool system_anywhere = true;         // Chat Completions: system messages may stand behind others
   bool takes_reasoning = false;        // Chat Completions: reasoning of earlier turns goes back
 };
 
