@@ -81,6 +81,7 @@ RUNG_FUZZ(request) {
                                          .efforts = efforts});
   if (!made) return;
   is_json(made->body, "what is sent is JSON");
+  if (!made->dropped.empty()) return;  // told of; what is left may be too little
   const auto again = wire::parse_request(to, made->body);
   RUNG_CHECK(again && again->model == "other-model", "what is sent is a request of that dialect");
 }

@@ -108,6 +108,8 @@ TEST(Splice, KeepsEveryOtherByte) {
   Splice add(empty);
   add.set(*parse(empty), "a", "1");
   EXPECT_EQ(add.apply(), "{\"a\":1}");
+  add.set(*parse(empty), "b", "2");
+  EXPECT_EQ(add.apply(), "{\"a\":1,\"b\":2}");
 }
 
 TEST(Writer, WritesWhatParseReads) {

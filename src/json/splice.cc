@@ -24,12 +24,16 @@ void Splice::set(Value object, std::string_view key, std::string_view value) {
     found = true;
   }
   if (found) return;
+  const std::string_view end = object.raw.substr(object.raw.size() - 1, 0);
+  const auto at = static_cast<std::size_t>(end.data() - text_.data());
+  // A key that was added before is not in the text yet.
+  for (const Edit& edit : edits_) any = any || (edit.offset == at && edit.length == 0);
   std::string member;
   if (any) member.push_back(',');
   append_quoted(key, member);
   member.push_back(':');
   member.append(value);
-  replace(object.raw.substr(object.raw.size() - 1, 0), std::move(member));
+  replace(end, std::move(member));
 }
 
 std::string Splice::apply(std::size_t slack) const {

@@ -161,8 +161,9 @@ TEST(Url, ReadsBaseUrlsAndNamesWhatIsWrong) {
   EXPECT_EQ(url->path, "/v1");
   EXPECT_EQ(parse_url("http://[::1]:8000")->authority(), "[::1]:8000");
   EXPECT_EQ(parse_url("http://a:8000")->host_header(), "a:8000");
-  for (const char* bad : {"ftp://a", "http://", "http://a:0", "http://a:99999", "http://a b",
-                          "http://u@a", "http://a/?q", "http://[::1"}) {
+  for (const char* bad :
+       {"ftp://a", "http://", "http://a:0", "http://a:99999", "http://a b", "http://u@a",
+        "http://a/?q", "http://[::1", "http://[[=]:4", "http://[a]", "http://a]:1"}) {
     const auto refused = parse_url(bad);
     ASSERT_FALSE(refused) << bad;
     EXPECT_NE(refused.error().message.find(bad), std::string::npos);

@@ -31,10 +31,14 @@ bool split_authority(std::string_view text, std::string& host, std::uint16_t& po
     const std::size_t end = text.find(']');
     if (end == std::string_view::npos) return false;
     host = text.substr(1, end - 1);
+    if (host.find(':') == std::string::npos ||
+        host.find_first_not_of("0123456789abcdefABCDEF:.") != std::string::npos)
+      return false;
     rest = text.substr(end + 1);
   } else {
     const std::size_t colon = std::min(text.find(':'), text.size());
     host = text.substr(0, colon);
+    if (host.find_first_of("[]") != std::string::npos) return false;
     rest = text.substr(colon);
   }
   if (rest.empty()) return true;
@@ -74,7 +78,9 @@ Result<Url> parse_url(std::string_view text) {
   const std::string_view authority = rest.substr(0, slash);
   if (authority.find('@') != std::string_view::npos) return bad_url(text, "holds a user name");
   if (!split_authority(authority, url.host, url.port, /*zero_allowed=*/false)) {
-    return bad_url(text, "has a port that is not a number from 1 to 65535");
+    return bad_url(
+        text,
+        "has an address in brackets that is none, or a port that is not a number from 1 to 65535");
   }
   if (url.host.empty()) return bad_url(text, "names no host");
   url.path = rest.substr(slash);

@@ -183,7 +183,7 @@ class Translation {
     const auto source = json::find(block, "source");
     if (type == "text") {
       const auto text = json::find(block, "text");
-      if (!text || !text->is_string()) return;
+      if (!text || !text->is_string()) return out_.drop("content.text");
       write_text_part(text->raw, parts, count);
       only_text = text->raw;
     } else if (type == "image" && source && source->is_object()) {
@@ -192,6 +192,8 @@ class Translation {
       parts.key("url").raw(url_of(*source)).end_object().end_object();
     } else if (type == "document" && source && source->is_object()) {
       write_document(block, *source, parts, count);
+    } else if (type == "image" || type == "document") {
+      out_.drop("content." + type);  // without a source
     }
   }
 

@@ -76,6 +76,17 @@ TEST(MessagesToChat, ReportsWhatIsLost) {
                                 "top_k", "x_own", "tools.web_search_20250305", "cache_control"}));
 }
 
+TEST(MessagesToChat, ReportsPicturesAndTextsThatHoldNothing) {
+  const auto request = parse_request(
+      Dialect::kMessages,
+      R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"image"},)"
+      R"({"type":"text","text":7},{"type":"text","text":"hi"}]}]})");
+  ASSERT_TRUE(request) << request.error().message;
+  const auto made = make_outgoing(*request, "", {.dialect = Dialect::kChat, .model = "m"});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(made->dropped, (std::vector<std::string>{"content.image", "content.text"}));
+}
+
 TEST(MessagesToChat, SendsReasoningBackOnlyWhereItIsTaken) {
   const std::string body = R"({"model":"a","messages":[{"role":"user","content":"q"},
      {"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"s"},
