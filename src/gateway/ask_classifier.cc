@@ -42,7 +42,7 @@ void count(const Classifier& classifier, const ClientResponse& response, std::st
   call.completion_tokens = usage.completion_tokens;
   call.cached_tokens = usage.cached_tokens;
   call.reasoning_tokens = usage.reasoning_tokens;
-  if (const auto cost = cost_of(*classifier.model, usage)) call.cost = state::nano_usd(*cost);
+  call.cost = cost_of(*classifier.model, usage);
 }
 
 state::Outcome outcome_of(ErrorCode code) {

@@ -1,5 +1,7 @@
 #include "gateway/session_hold.h"
 
+#include "gateway/ask_classifier.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
