@@ -12,10 +12,10 @@ from world import Gateway, RecordingUpstream, cli
 
 
 class Keeping(Gateway):
-    """A gateway whose ledger keeps the prompts."""
+    """A gateway whose ledger keeps the prompts; one worker, so that ids rise within a millisecond too."""
 
     def config_text(self, **more):
-        return super().config_text(**more).replace(f"path: {self.ledger}", f"path: {self.ledger}, keep_prompts: true")
+        return super().config_text(top="workers: 1", **more).replace(f"path: {self.ledger}", f"path: {self.ledger}, keep_prompts: true")
 
 
 class Ledger(unittest.TestCase):
@@ -26,8 +26,8 @@ class Ledger(unittest.TestCase):
         cls.folder = world.scratch()
         cls.upstream = RecordingUpstream()
         gateway = Keeping(cls.upstream.port, folder=cls.folder)
-        cls.ids = [gateway.chat("What is 17 + 26?", model=model).headers["x-rung-decision-id"]
-                   for model in ("rung-small", "rung-large", "auto")]
+        cls.ids = [gateway.chat("What is 17 + 26?", model=model, headers=headers).headers["x-rung-decision-id"]
+                   for model, headers in (("rung-small", {}), ("rung-large", {}), ("auto", {"x-rung-arm": "rung-small"}))]
         cls.ids.append(gateway.chat("[[status:500]] broken", model="rung-small").headers["x-rung-decision-id"])
         cls.ids.append(gateway.chat("unscored", model="rung-medium").headers["x-rung-decision-id"])
         for decision, score in zip(cls.ids[:4], (0.0, 1.0, 1.0, 0.0)):
