@@ -1,7 +1,5 @@
 #include "gateway/session_hold.h"
 
-#include "gateway/ask_classifier.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +7,7 @@
 
 #include "base/hash.h"
 #include "decide/session.h"
+#include "gateway/ask_classifier.h"
 #include "wire/session_facts.h"
 
 namespace rung::gateway {
