@@ -126,7 +126,8 @@ class SlowPredictor : public testing::Test {
   std::unique_ptr<state::Ledger> ledger_ = std::move(*state::Ledger::open({}));
   Metrics metrics_{1, *ledger_};
   Clock clock_;
-  Shared shared_{*ledger_, metrics_, nullptr, clock_};
+  Keys keys_{clock_, [] { return state::SpentBefore{}; }};
+  Shared shared_{*ledger_, metrics_, nullptr, clock_, keys_};
   std::thread thread_;
   Loop* loop_ = nullptr;
   std::uint16_t port_ = 0;
