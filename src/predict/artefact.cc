@@ -23,6 +23,7 @@ std::string write_artefact(const Model& model, const std::map<std::string, std::
   for (const auto& [key, value] : extra) out.metadata(key, value);
   add_common_metadata({model.method, model.is_static, model.seed, model.rows}, model.arms,
                       model.members, out);
+  if (model.common != 0) out.metadata("common", fmt::format("{:.6f}", model.common));
   out.metadata("out_of_fold_hull_gain", fmt::format("{:.6f}", model.hull_gain));
   out.metadata("out_of_fold_hull_gain_se", fmt::format("{:.6f}", model.hull_gain_se));
 
@@ -102,6 +103,14 @@ Result<Artefact> Artefact::read(std::string_view bytes) {
   a.members = std::move(*members);
   a.is_static = a.file.metadata("static") == "true";
 
+  if (const std::string common(a.file.metadata("common")); !common.empty()) {
+    char* end = nullptr;
+    a.view.common = std::strtof(common.c_str(), &end);
+    if (*end != '\0' || !(std::fabs(a.view.common) <= 1))
+      return Error{ErrorCode::kCorruptFile,
+                   fmt::format("metadata 'common' is \"{}\"; expected a number in -1..1", common)};
+  }
+
   // 2. Every tensor, with the shape that the arms demand; those of an unused member are empty.
   constexpr std::size_t any = TensorFile::kAny;
   const std::size_t m = a.arms.size();
@@ -151,8 +160,8 @@ Result<Artefact> Artefact::read(std::string_view bytes) {
   if (fetch.wrong) return *fetch.wrong;
 
   // 3. Values that later code relies on.
-  const bool learns = !v.linear.empty() || !v.encoder_linear.empty() || tasks > 0 ||
-                      clusters > 0 || exemplars > 0;
+  const bool learns =
+      !v.linear.empty() || !v.encoder_linear.empty() || tasks > 0 || clusters > 0 || exemplars > 0;
   fetch.require(!learns || !a.is_static, "the router says that it is static, but it has members");
   fetch.require(clusters == 0 || clusters >= kNearClusters,
                 "tensor 'cluster.table' has too few clusters");

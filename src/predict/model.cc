@@ -125,6 +125,18 @@ float leverage(std::span<const float> covariance, std::span<const float> x) {
 
 }  // namespace
 
+namespace {
+
+/// Adds to every arm a part of what all are moved by on average; pruned ones are not moved yet.
+void move_together(const ModelView& m, std::span<float> q) {
+  float sum = 0;
+  for (std::size_t j = 0; j < m.arms; ++j) sum += q[j] - m.base[j];
+  const float by = m.common * sum / static_cast<float>(m.arms - m.pruned.size());
+  for (float& value : q) value += by;
+}
+
+}  // namespace
+
 ModelView Model::view() const {
   const auto bytes = [](const std::vector<AmountForm>& form) {
     return std::span<const std::uint8_t>(reinterpret_cast<const std::uint8_t*>(form.data()),
@@ -152,6 +164,7 @@ ModelView Model::view() const {
   v.se_floor = se_floor;
   v.noise = noise;
   v.covariance = covariance;
+  v.common = common;
   return v;
 }
 
@@ -166,6 +179,7 @@ void estimate_arms(const ModelView& m, std::span<const float> x,
   if (!m.task_table.empty()) add_tasks(m, x, encoded, q, s);
   if (!m.centroids.empty()) add_clusters(m, x, q);
   if (!m.exemplars.empty()) add_neighbours(m, x, q, s);
+  if (m.common != 0) move_together(m, q);
   // 2. Pruned arms follow their neighbours on the frontier.
   for (const PrunedArm& p : m.pruned)
     q[p.arm] = (1 - p.weight) * q[p.low] + p.weight * q[p.high] - p.gap;

@@ -6,8 +6,8 @@
 //                      + softmax(x.task_weights + e.encoder_task_weights).task_table_j
 //
 // with x the design vector (embedding.h) and e that of the optional sentence encoder (encoder.h).
-// Weights of the ensemble are already in the tables. A pruned arm has no table entries of its own: it
-// follows the two arms between which it lies below the frontier.
+// Weights of the ensemble are already in the tables. A pruned arm has no table entries of its own:
+// it follows the two arms between which it lies below the frontier.
 
 #include <cstdint>
 #include <span>
@@ -30,14 +30,14 @@ struct PrunedArm {
 struct ModelView {
   std::size_t arms = 0;
   EmbeddingView embedding;
-  std::span<const float> base;             // [m]
-  std::span<const float> linear;           // [d, m] row-major, or empty
-  std::span<const float> encoder_linear;   // [encoder dims, m] row-major, or empty
+  std::span<const float> base;                  // [m]
+  std::span<const float> linear;                // [d, m] row-major, or empty
+  std::span<const float> encoder_linear;        // [encoder dims, m] row-major, or empty
   std::span<const float> encoder_task_weights;  // [encoder dims, tasks], or empty
-  std::span<const float> task_weights;     // [d, tasks] row-major, or empty
-  std::span<const float> task_table;       // [tasks, m]
-  std::span<const float> centroids;        // [clusters, kEmbeddingDims], unit rows, or empty
-  std::span<const float> cluster_table;    // [clusters, m]
+  std::span<const float> task_weights;          // [d, tasks] row-major, or empty
+  std::span<const float> task_table;            // [tasks, m]
+  std::span<const float> centroids;             // [clusters, kEmbeddingDims], unit rows, or empty
+  std::span<const float> cluster_table;         // [clusters, m]
   std::span<const std::int8_t> exemplars;  // [exemplars, kEmbeddingDims], 127 * unit rows, or empty
   std::span<const float> exemplar_deviation;  // [exemplars, m]; NaN where the arm was not scored
   NeighbourConfig neighbours;
@@ -50,6 +50,7 @@ struct ModelView {
   std::span<const float> se_floor;    // [m] standard error that no training row removes
   std::span<const float> noise;       // [m] standard deviation of one score around its expectation
   std::span<const float> covariance;  // [d, d] inverse of the ridge's normal matrix, or empty
+  float common = 0;                   // Model::common
 };
 
 /// One member of the ensemble, for people.
@@ -82,6 +83,9 @@ struct Model {
   std::vector<PrunedArm> pruned;
   AmountModel cost, tokens;
   std::vector<float> se_floor, noise, covariance;
+  // How much farther from their means all arms are moved together than the members say: those are
+  // weighed by the differences between arms, which leave open how hard a prompt is for all.
+  float common = 0;
 
   ModelView view() const;
 };
@@ -92,9 +96,10 @@ struct EstimateScratch {
   std::vector<std::int64_t> nearest;
 };
 
-/// Estimates of the arms `wanted` (empty: of every arm) for one design vector [kDesignDims]. Finite for finite tables; quality
-/// within [0, 1], differences between arms kept where they fit. Allocates only while `scratch`
-/// grows. `encoded` [encoder dims] is read only where the model has tables for it.
+/// Estimates of the arms `wanted` (empty: of every arm) for one design vector [kDesignDims]. Finite
+/// for finite tables; quality within [0, 1], differences between arms kept where they fit.
+/// Allocates only while `scratch` grows. `encoded` [encoder dims] is read only where the model has
+/// tables for it.
 void estimate_arms(const ModelView& model, std::span<const float> design,
                    std::span<const std::uint32_t> wanted, std::span<Estimate> out,
                    EstimateScratch& scratch, std::span<const float> encoded = {});

@@ -343,6 +343,7 @@ Result<Model> to_model(const Artefact& artefact) {
   m.is_static = artefact.is_static;
   m.seed = std::strtoull(std::string(artefact.file.metadata("seed")).c_str(), nullptr, 10);
   m.rows = std::strtoull(std::string(artefact.file.metadata("rows")).c_str(), nullptr, 10);
+  m.common = artefact.view.common;
   m.hull_gain = number("out_of_fold_hull_gain");
   m.hull_gain_se = number("out_of_fold_hull_gain_se");
   m.arms = artefact.arms;

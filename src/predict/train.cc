@@ -35,6 +35,8 @@ constexpr double kWeightDoubt = 0.1;
 // Shares of the arms' own part in the predicted costs that are tried beside the best amounts.
 constexpr double kOwnShares[] = {0.5, 0};
 
+constexpr double kMostCommon = 1;  // arms are moved together at most twice as far as members say
+
 float nan() { return std::numeric_limits<float>::quiet_NaN(); }
 
 /// The rows of `table` at `rows` as matrices; scores become deviations from `mean`.
@@ -259,6 +261,7 @@ class Trainer {
     if (std::all_of(weights.begin(), weights.end(), [](double w) { return w == 0; }))
       model_.members.push_back({"costs", "mean scores, predicted costs", 1});
     if (auto ok = step(); !ok) return ok;
+    move_together(quality);
     doubts(quality);
     finish(*candidates, weights);
     return step();
@@ -271,8 +274,12 @@ class Trainer {
     std::vector<Matrix> centred_members;
     for (const Candidate& member : members)
       centred_members.push_back(centred(member.out_of_fold, learn.deviation));
-    const double pull =
-        noise_of_differences(target, learn.deviation) / (kWeightDoubt * kWeightDoubt);
+    // What members leave unexplained is what the rows cannot tell of their weights.
+    Matrix rest = target;
+    const std::vector<double> free = nonnegative_least_squares(centred_members, target);
+    for (std::size_t c = 0; c < members.size(); ++c)
+      rest -= static_cast<float>(free[c]) * centred_members[c];
+    const double pull = noise_of_differences(rest, learn.deviation) / (kWeightDoubt * kWeightDoubt);
     for (;;) {
       std::vector<double> weights =
           nonnegative_least_squares(centred_members, target, {expected_weights(members), pull});
@@ -344,6 +351,30 @@ class Trainer {
       model_.cost = fit.model;
     }
     return *best;
+  }
+
+  /// The members are weighed by the differences between arms. How hard a prompt is for all of them
+  /// shows more than those do, so their mean is fitted by itself; differences stay as they are.
+  void move_together(Matrix& quality) {
+    if (comparable_rows(data_.deviation).size() != 1 || data_.deviation.array().isNaN().any())
+      return;  // of arms scored on different rows the mean says nothing
+    std::vector<Index> kept;
+    for (Index j = 0; j < data_.arms(); ++j)
+      if (model_.arms[static_cast<std::size_t>(j)].kept) kept.push_back(j);
+    const VectorD said = (quality.rowwise() - data_.mean.transpose())(Eigen::all, kept)
+                             .rowwise()
+                             .mean()
+                             .cast<double>();
+    const VectorD came = Matrix(data_.deviation(Eigen::all, kept)).rowwise().mean().cast<double>();
+    const double squares = said.squaredNorm();
+    if (squares <= 0) return;
+    const double excess = said.dot(came) / squares - 1;
+    const double doubt =
+        (came - said * (1 + excess)).squaredNorm() / static_cast<double>(said.size()) / squares;
+    if (excess * excess <= doubt) return;
+    model_.common = static_cast<float>(
+        std::clamp(excess * (1 - doubt / (excess * excess)), -kMostCommon, kMostCommon));
+    quality.colwise() += (said * static_cast<double>(model_.common)).cast<float>();
   }
 
   /// Standard errors from the out-of-fold residuals. The noise of one score is their standard

@@ -54,6 +54,27 @@ TEST(Train, RoutesOnPredictedCostsWhereQualityDoesNotVary) {
   EXPECT_EQ(qualities(*model, "Compute abc"), qualities(*model, "Describe xyz"));
 }
 
+TEST(Train, SaysHowHardAPromptIsForAllArms) {
+  outcomes::Table table = testing::two_kinds(true);
+  for (std::size_t i = 0; i < table.rows(); ++i) {
+    const bool hard = table.prompts[i].starts_with("Compute");
+    table.score[table.cell(i, 0)] = hard ? 0.1f : 0.9f;
+    table.score[table.cell(i, 1)] = hard ? 0.3f : 0.8f;
+  }
+  const auto model = train(table);
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_GT(model->common, 0) << "weights are held back for the sake of the differences";
+  float hard = 0, easy = 0;
+  for (std::size_t i = 0; i < table.rows(); ++i) {
+    const std::string_view prompt = table.prompts[i];
+    const auto q = qualities(*model, prompt);
+    (prompt.starts_with("Compute") ? hard : easy) += (q[0] + q[1]) / 2;
+  }
+  const auto half = static_cast<float>(table.rows()) / 2;
+  EXPECT_NEAR(hard / half, 0.2, 0.05);
+  EXPECT_NEAR(easy / half, 0.85, 0.05);
+}
+
 TEST(Train, LearnsWhereCellsAreMissingAtRandom) {
   outcomes::Table table = testing::two_kinds(true);
   Rng rng(3);
@@ -67,7 +88,8 @@ TEST(Train, LearnsWhereCellsAreMissingAtRandom) {
 
 TEST(Train, IsStaticWhereNoRowHasTwoArmsToCompare) {
   outcomes::Table table = testing::two_kinds(true);
-  for (std::size_t i = 0; i < table.rows(); ++i) table.score[table.cell(i, i % 2)] = outcomes::kMissing;
+  for (std::size_t i = 0; i < table.rows(); ++i)
+    table.score[table.cell(i, i % 2)] = outcomes::kMissing;
   const auto model = train(table);
   ASSERT_TRUE(model) << model.error().message;
   EXPECT_TRUE(model->is_static);
