@@ -15,7 +15,8 @@ namespace {
 
 class Import : public testing::Test {
  protected:
-  std::filesystem::path folder_ = std::filesystem::path(testing::TempDir()) / ("rung_import" + std::to_string(::getpid()));
+  std::filesystem::path folder_ =
+      std::filesystem::path(testing::TempDir()) / ("rung_import" + std::to_string(::getpid()));
   std::filesystem::path out_ = folder_ / "out.jsonl";
   void SetUp() override {
     std::filesystem::remove_all(folder_);
