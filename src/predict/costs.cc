@@ -12,7 +12,7 @@
 namespace rung::predict {
 namespace {
 
-constexpr double kAlphas[] = {1, 3, 10, 30, 100};
+constexpr double kAlphas[] = {1, 10, 100};
 
 /// The design vector of costs: the length stands before the intercept, which FoldedRidge wants
 /// last.
@@ -80,17 +80,19 @@ class PoolAmounts {
   struct Trial {
     AmountForm form = AmountForm::kMean;
     double alpha = 0, own = 1;
-    double error = 1;   // squared, of an arm, in parts of its variance
+    double error = 1;   // squared, of an arm on average, in parts of its variance
+    VectorD errors;     // [k] the same of each arm; 0 where nothing varies
     Matrix prediction;  // [n, k], out of fold
     Vector scale;       // [k] what the mean of exponentials lacks
   };
 
   Trial means() const {
-    return {AmountForm::kMean, 0, 1, 1, mean_.transpose().replicate(n_, 1), Vector::Ones(k_)};
+    return {AmountForm::kMean, 0, 1, 1, VectorD::Ones(k_), mean_.transpose().replicate(n_, 1),
+            Vector::Ones(k_)};
   }
 
   Trial attempt(AmountForm form, double alpha, double own) const {
-    Trial trial{form, alpha, own, 0, {}, Vector::Ones(k_)};
+    Trial trial{form, alpha, own, 0, VectorD::Zero(k_), {}, Vector::Ones(k_)};
     Matrix& p = trial.prediction;
     if (form == AmountForm::kLog) {
       p = log_->out_of_fold(alpha, log_x_, fold_);
@@ -111,14 +113,18 @@ class PoolAmounts {
       p.col(j) = p.col(j).array().max(low_(j)).min(high_(j)).matrix();
       if (variance_(j) <= 0) continue;
       const double squares = (p.col(j) - y_.col(j)).cast<double>().squaredNorm();
-      trial.error += squares / (variance_(j) * static_cast<double>(n_));
+      trial.errors(j) = squares / (variance_(j) * static_cast<double>(n_));
+      trial.error += trial.errors(j);
       ++varied;
     }
     trial.error = varied > 0 ? trial.error / varied : 1;
     return trial;
   }
 
-  void write(const Trial& trial, AmountFit& fit) const {
+  /// Of every arm, or of those in `columns`.
+  void write(const Trial& trial, AmountFit& fit, std::vector<Index> columns = {}) const {
+    if (columns.empty())
+      for (Index j = 0; j < k_; ++j) columns.push_back(j);
     MatrixD w;
     if (trial.form == AmountForm::kLinear) w = linear_->solve_all(trial.alpha);
     if (trial.form == AmountForm::kLog) {
@@ -127,7 +133,7 @@ class PoolAmounts {
       share(w, trial.own);
       w.row(w.rows() - 1) += log_mean_.cast<double>();
     }
-    for (Index j = 0; j < k_; ++j) {
+    for (const Index j : columns) {
       const auto arm = static_cast<std::size_t>(pool_.arms[static_cast<std::size_t>(j)]);
       AmountModel& model = fit.model;
       const bool constant = trial.form == AmountForm::kMean || variance_(j) <= 0;
@@ -193,12 +199,19 @@ AmountFit fit_amounts(const Dataset& data, const Matrix& values) {
   AmountFit fit = empty_fit(data);
   for (const Pool& pool : find_pools(values)) {
     const PoolAmounts amounts(data, values, pool);
-    auto best = amounts.means();
+    std::vector<PoolAmounts::Trial> trials = {amounts.means()};
     for (const double alpha : kAlphas)
       for (const AmountForm form : {AmountForm::kLinear, AmountForm::kLog})
-        if (auto trial = amounts.attempt(form, alpha, 1); trial.error < best.error)
-          best = std::move(trial);
-    amounts.write(best, fit);
+        trials.push_back(amounts.attempt(form, alpha, 1));
+    std::vector<std::vector<Index>> best_at(trials.size());
+    for (Index j = 0; j < static_cast<Index>(pool.arms.size()); ++j) {
+      std::size_t best = 0;
+      for (std::size_t t = 1; t < trials.size(); ++t)
+        if (trials[t].errors(j) < trials[best].errors(j)) best = t;
+      best_at[best].push_back(j);
+    }
+    for (std::size_t t = 0; t < trials.size(); ++t)
+      if (!best_at[t].empty()) amounts.write(trials[t], fit, best_at[t]);
   }
   return fit;
 }

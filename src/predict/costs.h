@@ -1,7 +1,7 @@
 #pragma once
 // What an answer will cost, or how many tokens it will have: one positive number for each query and
-// arm. The better, out of fold and over all arms together, of: their means; a ridge on the design
-// vector with the text's length; the same on the logarithm, with its mean corrected.
+// arm. For each arm the best, out of fold, of: its mean; a ridge on the design vector with the
+// text's length; the same on the logarithm, with its mean corrected.
 //
 // How much longer a query makes every answer is learnt soon; how much longer it makes one arm's
 // than another's takes many rows, and where it is not learnt well it does harm: within an arm long
