@@ -142,5 +142,23 @@ TEST(Writer, AnyBytesBecomeJson) {
   }
 }
 
+TEST(Value, EqualsTheTextHoweverItIsWritten) {
+  const auto is = [](std::string_view raw, std::string_view text) {
+    return Value{raw}.equals(text);
+  };
+  EXPECT_TRUE(is(R"("model")", "model"));
+  EXPECT_TRUE(is(R"("m\u006fdel")", "model"));
+  EXPECT_TRUE(is(R"("\u006dodel")", "model"));
+  EXPECT_TRUE(is(R"("mode\u006c")", "model"));
+  EXPECT_TRUE(is(R"("a\\b")", "a\\b"));
+  EXPECT_TRUE(is(R"("")", ""));
+  EXPECT_FALSE(is(R"("a\\b")", R"(a\\b)")) << "the bytes are alike, the texts are not";
+  EXPECT_FALSE(is(R"("models")", "model"));
+  EXPECT_FALSE(is(R"("mode")", "model"));
+  EXPECT_FALSE(is(R"("model\u0073")", "model"));
+  EXPECT_FALSE(is(R"("node\u006c")", "model"));
+  EXPECT_FALSE(is("12", "12")) << "no string";
+}
+
 }  // namespace
 }  // namespace rung::json

@@ -1,5 +1,7 @@
 #include "json/value.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <simdjson.h>
 
@@ -342,8 +344,14 @@ std::string Value::text() const {
 bool Value::equals(std::string_view expected) const {
   if (!is_string()) return false;
   const std::string_view inside = raw.substr(1, raw.size() - 2);
-  if (inside.find('\\') == std::string_view::npos) return inside == expected;
-  return text() == expected;
+  const std::size_t most = std::min(inside.size(), expected.size());
+  std::size_t same = 0;
+  while (same < most && inside[same] == expected[same]) ++same;
+  // Up to the first difference both are plain text, or it is an escape that must be read.
+  const bool escaped = (same < inside.size() && inside[same] == '\\') ||
+                       expected.substr(0, same).find('\\') != std::string_view::npos;
+  if (escaped) return text() == expected;
+  return same == inside.size() && same == expected.size();
 }
 
 std::optional<std::int64_t> Value::integer() const {
