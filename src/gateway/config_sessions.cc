@@ -8,7 +8,7 @@ std::optional<SessionOptions> read_sessions(YamlSection& top, const YamlSection:
   SessionOptions out;
   const YAML::Node node = top.child("sessions");
   if (!node.IsDefined()) return out;
-  if (node.IsScalar() && node.Scalar() == "off") return std::nullopt;
+  if (node.IsScalar() && (node.Scalar() == "off" || node.Scalar() == "false")) return std::nullopt;
   YamlSection s(node, "sessions", resolve);
   const auto number = [&](const char* key, double& into, double most) {
     const auto value = s.number(key);

@@ -2,14 +2,12 @@
 
 #include "json/splice.h"
 #include "json/value.h"
+#include "wire/fields.h"
 
 namespace rung::gateway {
 namespace {
 
-std::string text_of(json::Value object, std::string_view key) {
-  const auto value = json::find(object, key);
-  return value && value->is_string() ? value->text() : std::string();
-}
+using wire::text_of;
 
 void append_item(std::string& list, std::string_view item) {
   if (!list.empty()) list.push_back(',');

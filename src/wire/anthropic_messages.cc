@@ -137,19 +137,9 @@ bool is_own_tool(json::Value tool) {
 void read_messages_tools(json::Value tools, json::Value root, Request& request) {
   read_tools(tools, request);
   if (!tools.is_array()) return;
-  std::size_t index = 0, plain = 0;
-  std::string own;
-  for (const json::Value tool : json::elements(tools)) {
-    if (is_own_tool(tool) && own.empty())
-      own = fmt::format("tools[{}] is of type {}", index, text_of(tool, "type"));
-    if (!is_own_tool(tool)) ++plain;
-    ++index;
-  }
-  // Among others such a tool may be left out, and that is reported; alone it is the request.
   const auto choice = json::find(root, "tool_choice");
   const bool forced = choice && choice->is_object() && is_text(*choice, "type", "tool");
-  if (!own.empty() && (plain == 0 || forced) && request.only_native.empty())
-    request.only_native = own;
+  note_own_tools(tools, is_own_tool, forced, request);
 }
 
 void read_output_config(json::Value config, Request& request) {

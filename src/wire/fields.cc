@@ -71,6 +71,21 @@ void read_tools(json::Value tools, Request& request) {
   if (any) request.text_bytes += tools.raw.size();
 }
 
+void note_own_tools(json::Value tools, bool (*is_own)(json::Value tool), bool forced,
+                    Request& request) {
+  std::size_t index = 0, plain = 0;
+  std::string own;
+  for (const json::Value tool : json::elements(tools)) {
+    if (!is_own(tool))
+      ++plain;
+    else if (own.empty())
+      own = fmt::format("tools[{}] is of type {}", index, text_of(tool, "type"));
+    ++index;
+  }
+  if (!own.empty() && (plain == 0 || forced) && request.only_native.empty())
+    request.only_native = own;
+}
+
 Result<json::Value> parse_object(std::string_view body) {
   auto root = json::parse(body);
   if (!root) return root.error().with("the request body is not valid JSON");

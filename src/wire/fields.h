@@ -25,6 +25,12 @@ std::optional<json::Value> present(json::Value object, std::string_view key);
 /// `parameters` or `input_schema`.
 void read_tools(json::Value tools, Request& request);
 
+/// Names the first tool that only its own provider can run in request.only_native, unless that
+/// names something already: where no other tool is offered, or the choice of such a one is
+/// `forced`. Among others it may be left out, which is reported.
+void note_own_tools(json::Value tools, bool (*is_own)(json::Value tool), bool forced,
+                    Request& request);
+
 /// The whole body as an object. Errors: kInvalidJson with the byte, kInvalidArgument.
 Result<json::Value> parse_object(std::string_view body);
 

@@ -102,19 +102,10 @@ bool is_own_tool(json::Value tool) {
 void read_responses_tools(json::Value tools, json::Value root, Request& request) {
   read_tools(tools, request);
   if (!tools.is_array()) return;
-  std::size_t index = 0, plain = 0;
-  std::string own;
-  for (const json::Value tool : json::elements(tools)) {
-    if (is_own_tool(tool) && own.empty())
-      own = fmt::format("tools[{}] is of type {}", index, text_of(tool, "type"));
-    if (!is_own_tool(tool)) ++plain;
-    ++index;
-  }
-  // Among others such a tool may be left out, and that is reported; alone it is the request.
   const auto choice = json::find(root, "tool_choice");
   const bool forced = choice && choice->is_object() && is_own_tool(*choice) &&
                       !is_text(*choice, "type", "allowed_tools");
-  if (!own.empty() && (plain == 0 || forced)) note_native(request, own);
+  note_own_tools(tools, is_own_tool, forced, request);
 }
 
 std::string without_foreign_reasoning(json::Value input) {

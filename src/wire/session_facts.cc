@@ -1,16 +1,14 @@
 #include "wire/session_facts.h"
 
+#include <algorithm>
+#include <initializer_list>
 #include <optional>
 
 #include "base/hash.h"
+#include "wire/fields.h"
 
 namespace rung::wire {
 namespace {
-
-std::string text_of(json::Value object, std::string_view key) {
-  const auto value = json::find(object, key);
-  return value && value->is_string() ? value->text() : std::string();
-}
 
 bool is_filled(const std::optional<json::Value>& value) {
   return value && !value->is_null() && !(value->is_string() && value->text().empty());
@@ -21,51 +19,68 @@ struct Item {
   std::string role;  // "user", "assistant", "tool", "system", "developer"; or a type of an item
   bool is_result = false;  // of a tool
   bool is_call = false;    // of a tool, by the model
+  bool has_type = false;   // it says of what type it is
 };
 
-/// A part of a message's content, or a message of its own.
-void look_at_part(json::Value part, Item& item, SessionFacts& facts) {
-  if (!part.is_object()) return;
-  for (const json::Member& member : json::members(part)) {
-    if (member.key.equals("type") && member.value.is_string()) {
-      const std::string type = member.value.text();
-      if (type == "tool_result" || type == "function_call_output" ||
-          type == "custom_tool_call_output" || type == "local_shell_call_output" ||
-          type == "computer_call_output" || type == "mcp_approval_response")
-        item.is_result = true;
-      if (type == "tool_use" || type == "function_call" || type == "custom_tool_call" ||
-          type == "local_shell_call" || type == "computer_call")
-        item.is_call = true;
-      if (type == "redacted_thinking") facts.provider_state = "encrypted reasoning";
-    } else if (member.key.equals("signature") && is_filled(member.value)) {
-      facts.provider_state = "a thinking signature";
-    } else if (member.key.equals("encrypted_content") && is_filled(member.value)) {
-      facts.provider_state = "encrypted reasoning";
-    } else if (member.key.equals("thought_signature") && is_filled(member.value)) {
-      facts.provider_state = "a thought signature";
-    } else if (member.key.equals("extra_content") && member.value.is_object() &&
-               member.value.raw.find("thought_signature") != std::string_view::npos) {
-      facts.provider_state = "a thought signature";  // Gemini's OpenAI-compatible endpoint
-    }
+bool is_any_of(std::string_view type, std::initializer_list<std::string_view> known) {
+  return std::find(known.begin(), known.end(), type) != known.end();
+}
+
+/// A member of a message's part, or of a message that is a part of its own.
+void look_at_member(const json::Member& member, Item& item, SessionFacts& facts) {
+  if (member.key.equals("type") && member.value.is_string()) {
+    const std::string type = member.value.text();
+    item.is_result =
+        item.is_result || is_any_of(type, {"tool_result", "function_call_output",
+                                           "custom_tool_call_output", "local_shell_call_output",
+                                           "computer_call_output", "mcp_approval_response"});
+    item.is_call = item.is_call || is_any_of(type, {"tool_use", "function_call", "custom_tool_call",
+                                                    "local_shell_call", "computer_call"});
+    if (type == "redacted_thinking") facts.provider_state = "encrypted reasoning";
+  } else if (member.key.equals("signature") && is_filled(member.value)) {
+    facts.provider_state = "a thinking signature";
+  } else if (member.key.equals("encrypted_content") && is_filled(member.value)) {
+    facts.provider_state = "encrypted reasoning";
+  } else if (member.key.equals("thought_signature") && is_filled(member.value)) {
+    facts.provider_state = "a thought signature";
+  } else if (member.key.equals("extra_content") && member.value.is_object() &&
+             member.value.raw.find("thought_signature") != std::string_view::npos) {
+    facts.provider_state = "a thought signature";  // Gemini's OpenAI-compatible endpoint
   }
 }
 
+void look_at_parts(json::Value list, Item& item, SessionFacts& facts) {
+  for (const json::Value part : json::elements(list))
+    if (part.is_object())
+      for (const json::Member& member : json::members(part)) look_at_member(member, item, facts);
+}
+
+/// One walk over a message: conversations are long, and every turn brings all of them.
 Item look_at(json::Value message, SessionFacts& facts) {
   Item item;
   if (!message.is_object()) return item;
-  item.role = text_of(message, "role");
-  if (item.role == "tool" || item.role == "function") item.is_result = true;
-  look_at_part(message, item, facts);
-  for (const std::string_view list : {"content", "tool_calls", "reasoning_details"}) {
-    const auto parts = json::find(message, list);
-    if (!parts || !parts->is_array()) continue;
-    for (const json::Value part : json::elements(*parts)) {
-      look_at_part(part, item, facts);
-      if (list == "tool_calls") item.is_call = true;
-      if (list == "reasoning_details" && part.is_object() && is_filled(json::find(part, "data")))
-        facts.provider_state = "encrypted reasoning";
+  for (const json::Member& member : json::members(message)) {
+    const json::Value value = member.value;
+    if (member.key.equals("role")) {
+      item.role = value.is_string() ? value.text() : std::string();
+    } else if (member.key.equals("content")) {
+      if (value.is_array()) look_at_parts(value, item, facts);
+    } else if (member.key.equals("tool_calls")) {
+      if (!value.is_array()) continue;
+      look_at_parts(value, item, facts);
+      item.is_call = item.is_call || json::elements(value).begin() != std::default_sentinel;
+    } else if (member.key.equals("reasoning_details")) {
+      if (!value.is_array()) continue;
+      look_at_parts(value, item, facts);
+      for (const json::Value part : json::elements(value))
+        if (part.is_object() && is_filled(json::find(part, "data")))
+          facts.provider_state = "encrypted reasoning";
+    } else {
+      item.has_type = item.has_type || member.key.equals("type");
+      look_at_member(member, item, facts);
     }
   }
+  item.is_result = item.is_result || item.role == "tool" || item.role == "function";
   return item;
 }
 
@@ -79,9 +94,8 @@ void look_at_all(json::Value list, SessionFacts& facts, std::uint64_t& begin) {
     if (!has_user && (instructs || is_user)) begin = hash64(message.raw, begin);
     has_user = has_user || is_user;
     // Items of the Responses API need no role: reasoning, function_call.
-    facts.has_history =
-        facts.has_history || last.role == "assistant" || last.is_result || last.is_call ||
-        (last.role.empty() && message.is_object() && json::find(message, "type").has_value());
+    facts.has_history = facts.has_history || last.role == "assistant" || last.is_result ||
+                        last.is_call || (last.role.empty() && last.has_type);
   }
   facts.tool_call_open = last.is_result || last.is_call;
   facts.prefix = has_user ? begin : 0;
