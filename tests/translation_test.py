@@ -69,6 +69,11 @@ class Translated(DialectTest):
         reply = self.gateway.chat("hi", model="claude")
         self.assertEqual((reply.status, reply.json["error"]["code"]), (502, "upstream_error"))
 
+    def test_a_reply_that_cannot_be_translated_is_billed_as_its_host_counts(self):
+        self.start(lambda path, body: {"unexpected": 1, "usage": {"input_tokens": 12, "output_tokens": 7}})
+        self.assertEqual(self.gateway.chat("hi", model="claude").status, 502)
+        self.assertEqual(self.row("prompt_tokens, completion_tokens, usage_source, outcome"), (12, 7, "provider", "upstream_error"))
+
     def test_a_cut_upstream_is_never_a_clean_end(self):
         self.start(lambda path, body: [sse(chat_chunk({"content": "a"})), None])
         body = {"model": "gpt", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}], "stream": True}
@@ -100,6 +105,18 @@ class Translated(DialectTest):
         self.gateway.kill()
         self.start(slow)
         self.assertNotIn(b": keep-alive", self.messages(stream=True).body)
+
+    def test_a_whole_reply_in_a_stream_that_has_begun_is_an_error_and_no_success(self):
+        def slow(path, body):
+            time.sleep(0.4)
+            return GPT
+        self.start(slow, top="keep_alive_ms: 100")
+        data = self.cut(b"/v1/chat/completions", {"model": "gpt", "messages": [{"role": "user", "content": "x"}], "stream": True})
+        self.assertIn(b"answered a request for a stream without one", data)
+        self.assertEqual(self.row("prompt_tokens, outcome"), (9, "ok"), "the call is billed as it went")
+        outcome, error = self.row("outcome, error", "requests")
+        self.assertEqual(outcome, "upstream_error")
+        self.assertIn("without one", error)
 
     def test_what_cannot_be_carried_is_refused_before_anybody_is_asked(self):
         self.start(lambda path, body: GPT)

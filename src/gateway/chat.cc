@@ -303,6 +303,7 @@ class ChatCall {
     if (form().dialect != dialect_) {
       if (auto translated = translate(request, body); !translated) {
         end_call(translated.error());
+        record_usage(choice_, usage, 0, call());  // it is billed all the same
         failure_ = translated.error();
         co_return co_await answer_error();
       }
@@ -317,6 +318,7 @@ class ChatCall {
     if (exchange_.started()) {
       record_.http_status = 200;
       const Error late = wire::error_of_reply(response().status(), body);
+      if (success) note_failure(late);  // of no use to a client that waits for a stream
       co_return co_await answer_late(late);
     }
     reply_headers(total_cost());
