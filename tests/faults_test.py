@@ -17,6 +17,14 @@ import world
 from world import wait_for
 
 
+def until(ask, is_it):
+    """What `ask` gave up to the first that `is_it`; hosts are drawn by chance, so a fixed few might all miss one."""
+    got = []
+    while not got or not is_it(got[-1]) and len(got) < 60:
+        got.append(ask())
+    return got
+
+
 class Faults(unittest.TestCase):
     def start(self, resilience="", hosts="", models="", **options):
         self.world = fault_run.World(resilience=resilience, hosts=hosts, models=models, **options)
@@ -64,7 +72,7 @@ class AnotherHost(Faults):
     def test_answers_where_a_stream_fails_before_its_first_content(self):
         self.start()
         for fault in ("stall-stream", "cut-early", "error-event"):
-            tried = [self.chat(fault, stream=True) for _ in range(6)]
+            tried = until(lambda: self.chat(fault, stream=True), lambda reply: reply.headers["x-rung-attempts"] == "2")
             self.assertTrue(all(reply.status == 200 and reply.body.endswith(b"data: [DONE]\n\n") for reply in tried), tried)
             self.assertTrue(any(reply.headers["x-rung-attempts"] == "2" for reply in tried), "a was never asked")
             self.assertTrue(all(reply.body.count(b'"role"') == 1 for reply in tried), "nothing of the first try is passed on")
@@ -72,7 +80,8 @@ class AnotherHost(Faults):
     def test_is_not_asked_after_the_first_content(self):
         self.start()
         ends = set()
-        for _ in range(8):
+
+        def ask():
             connection = self.gateway.open_chat("[[fault:cut]]", model="pair", stream=True)
             data = fault_run.read_all(connection)
             self.assertLessEqual(data.count(b'"role"'), 1, data)
@@ -80,6 +89,7 @@ class AnotherHost(Faults):
             if b"[DONE]" not in data:
                 self.assertIn(b'"error"', data)
                 self.assertFalse(data.endswith(b"0\r\n\r\n"), data)
+        until(ask, lambda _: len(ends) == 2)
         self.assertEqual(ends, {False, True}, "each host should have been asked")
 
     def test_is_not_asked_for_a_mistake_of_the_client(self):
@@ -90,8 +100,7 @@ class AnotherHost(Faults):
 
     def test_takes_over_from_one_that_refuses_connections(self):
         self.start()
-        for _ in range(6):
-            reply = self.chat("", model="dead")
+        for reply in until(lambda: self.chat("", model="dead"), lambda reply: reply.headers["x-rung-attempts"] == "2"):
             self.assertEqual(reply.status, 200, reply)
         refused = [call for call in self.calls("upstream = 'gone'")]
         self.assertTrue(refused)
